@@ -1,0 +1,137 @@
+// Every setting, in one place: its variable, its default, and what it must be.
+// All are checked once, at the start; the rest of the code trusts them.
+
+import type { BlockList } from 'node:net'
+import { addressSet, isLoopback } from './address.ts'
+import { LEVELS, type Level } from './log.ts'
+
+/** Thrown by `readSettings`. Its message names the variable, what was expected and what came. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError'
+}
+
+interface Setting<T> {
+  readonly variable: string
+  readonly default: string
+  readonly parse: (text: string) => T // throws a plain Error that says what was expected
+}
+
+/** The README's table is held against this one. Times are in seconds here, as in the environment. */
+export const SETTINGS = {
+  host: setting('HOST', '127.0.0.1', loopbackHost),
+  port: setting('PORT', '8000', whole(0, 65_535)),
+  workFile: setting('WORK_FILE', 'log.txt', (text) => text),
+  logLevel: setting('LOG_LEVEL', 'info', level),
+  concurrency: setting('CONCURRENCY', '8', whole(1, 10_000)),
+  capacity: setting('CAPACITY', '10000', whole(1, 10_000_000)),
+  keep: setting('KEEP', '1000', whole(0, 10_000_000)),
+  workSeconds: setting('WORK_SECONDS', '5', seconds(0)),
+  notifySeconds: setting('NOTIFY_SECONDS', '2', seconds(0)),
+  maxBody: setting('MAX_BODY', '65536', whole(1, 16_777_216)),
+  drainSeconds: setting('DRAIN_SECONDS', '25', seconds(0.001)),
+  maxConnections: setting('MAX_CONNECTIONS', '1000', whole(1, 1_000_000)),
+  maxConnectionsPerAddress: setting('MAX_CONNECTIONS_PER_ADDRESS', '50', whole(1, 1_000_000)),
+  maxTopics: setting('MAX_TOPICS', '50', whole(1, 10_000)),
+  maxRooms: setting('MAX_ROOMS', '10000', whole(1, 1_000_000)),
+  maxUnsent: setting('MAX_UNSENT', '1048576', whole(65_536, 1_073_741_824)),
+  messageRate: setting('MESSAGE_RATE', '20', whole(1, 1_000_000)),
+  messageBurst: setting('MESSAGE_BURST', '40', whole(1, 1_000_000)),
+  heartbeatSeconds: setting('HEARTBEAT_SECONDS', '25', seconds(0.001)),
+  allowedHosts: setting('ALLOWED_HOSTS', 'localhost,127.0.0.1,[::1]', list(thisHost)),
+  allowedOrigins: setting('ALLOWED_ORIGINS', '', list(thisOrigin)),
+  trustProxy: setting('TRUST_PROXY', '', proxies),
+}
+
+export type Settings = {
+  readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']>
+}
+
+/** Reads and checks all settings. A variable that is empty counts as not set. */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  if (env.AUTH_SECRET) {
+    // Better not to start than to look protected.
+    throw new SettingsError('AUTH_SECRET is not supported yet: this version is open, loopback only')
+  }
+  const entries = Object.entries(SETTINGS).map(([key, setting]) => [key, read(setting, env)])
+  return Object.fromEntries(entries)
+}
+
+function read({ variable, default: fallback, parse }: Setting<unknown>, env: NodeJS.ProcessEnv) {
+  const text = env[variable] || fallback
+  try {
+    return parse(text)
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new SettingsError(`${variable} must be ${message}, got ${JSON.stringify(text)}`, {
+      cause,
+    })
+  }
+}
+
+function setting<T>(variable: string, fallback: string, parse: (text: string) => T): Setting<T> {
+  return { variable, default: fallback, parse }
+}
+
+function expected(what: string): never {
+  throw new Error(what)
+}
+
+function whole(least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value
+    return expected(`a whole number from ${least} to ${most}`)
+  }
+}
+
+// A day at most: beyond 24.8 days `setTimeout` fires at once.
+function seconds(least: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (/^\d+(\.\d+)?$/.test(text) && value >= least && value <= 86_400) return value
+    return expected(`a number of seconds from ${least} to 86400`)
+  }
+}
+
+function level(text: string): Level {
+  return LEVELS.find((known) => known === text) ?? expected(`one of ${LEVELS.join(', ')}`)
+}
+
+function list(parse: (entry: string) => string) {
+  return (text: string): readonly string[] => split(text).map(parse)
+}
+
+function split(text: string): string[] {
+  return text.split(',').flatMap((entry) => entry.trim() || [])
+}
+
+function proxies(text: string): BlockList {
+  try {
+    return addressSet(split(text))
+  } catch {
+    return expected('addresses and networks such as 10.0.0.1, 10.0.0.0/8, fd00::/8')
+  }
+}
+
+// The server is open: a user is whoever they say. So nobody beyond this machine may reach it.
+
+function loopbackHost(text: string): string {
+  if (text === 'localhost' || isLoopback(text)) return text
+  return expected('a loopback address, since this server is open to whoever reaches it')
+}
+
+function thisHost(text: string): string {
+  const name = /^(?<name>[a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?$/i.exec(text)?.groups?.name ?? ''
+  if (isThisMachine(name.toLowerCase())) return text
+  return expected('names of this machine, since this server is open to whoever reaches it')
+}
+
+function thisOrigin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.origin === text && isThisMachine(url.hostname)) return text
+  return expected('origins on this machine, such as http://localhost:3000')
+}
+
+function isThisMachine(name: string): boolean {
+  return /^([a-z0-9-]+\.)*localhost$/.test(name) || isLoopback(name.replace(/^\[(.*)\]$/, '$1'))
+}

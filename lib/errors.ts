@@ -1,0 +1,40 @@
+// What a function threw, made safe to keep and to show. Anything can be thrown: `undefined`, an
+// object whose `message` getter throws, an Error with a message of 10 MB.
+
+export interface Failure {
+  readonly name: string
+  readonly message: string
+}
+
+const MAX_NAME_BYTES = 64
+const MAX_MESSAGE_BYTES = 896 // with the name under 1 KB
+
+export function describeError(error: unknown): Failure {
+  const isError = error instanceof Error
+  return {
+    name: cut(
+      read(() => (isError ? error.name : typeof error)),
+      MAX_NAME_BYTES,
+    ),
+    message: cut(
+      read(() => (isError ? error.message : error)),
+      MAX_MESSAGE_BYTES,
+    ),
+  }
+}
+
+function read(get: () => unknown): string {
+  try {
+    return String(get())
+  } catch {
+    return 'unreadable'
+  }
+}
+
+/** The longest beginning of the text that fits into so many bytes of UTF-8. */
+export function cut(text: string, bytes: number): string {
+  const encoded = Buffer.from(text.slice(0, bytes))
+  if (encoded.length <= bytes) return text.slice(0, bytes)
+  // A character at the end that was cut through is dropped, since `stream` waits for its rest.
+  return new TextDecoder().decode(encoded.subarray(0, bytes), { stream: true })
+}

@@ -1,0 +1,121 @@
+// The gate before the WebSockets: each reason to refuse has a real HTTP answer, since a client that is
+// cut off without one can't tell why. The order is cheapest first, and tells a stranger least.
+
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import { checkFraming, splitTarget } from './framing.ts'
+import { refuse } from './http.ts'
+import { Tally } from './limits.ts'
+import type { Log } from './log.ts'
+import type { Origins } from './origin.ts'
+import { SUBPROTOCOL } from './protocol.ts'
+import { HttpError, RETRY_SOON } from './reply.ts'
+
+export interface GateOptions {
+  readonly path: string
+  readonly origins: Origins
+  readonly isDraining: () => boolean
+  readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+  /** The client's address and user. Throws an `HttpError` for whom it does not let in. */
+  readonly identify: (req: IncomingMessage) => Client
+  readonly log: Log
+}
+
+export interface Client {
+  readonly address: string
+  readonly user: string
+}
+
+type Welcome = (socket: WebSocket, client: Client) => void
+
+export class Gate {
+  readonly #options: GateOptions
+  readonly #upgrader = new WebSocketServer(UPGRADER)
+  readonly #byAddress = new Tally()
+  #open = 0
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    this.#upgrader.on('wsClientError', (error, socket) => {
+      refuse(socket, new HttpError(400, error.message))
+    })
+  }
+
+  /** Lets the client in, or answers why not. */
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, welcome: Welcome): void {
+    socket.on('error', () => socket.destroy()) // first: without it, a reset would end the process
+    try {
+      this.#check(req)
+      const client = this.#options.identify(req)
+      this.#checkAddress(client)
+      this.#upgrader.handleUpgrade(req, socket, head, (webSocket) => {
+        this.#count(webSocket, client)
+        welcome(webSocket, client)
+      })
+    } catch (error) {
+      if (!(error instanceof HttpError)) this.#options.log.error('upgrade failed', { error })
+      refuse(socket, error)
+    }
+  }
+
+  #check(req: IncomingMessage): void {
+    const { path, isDraining, origins, maxConnections } = this.#options
+    if (splitTarget(req.url ?? '').path !== path) throw new HttpError(404, 'no WebSocket is here')
+    checkHandshake(req)
+    if (isDraining()) throw new HttpError(503, 'the server is stopping', RETRY_SOON)
+    origins.checkHost(req)
+    origins.checkOrigin(req)
+    if (this.#open >= maxConnections) throw new HttpError(503, 'too many connections', RETRY_SOON)
+  }
+
+  #checkAddress({ address }: Client): void {
+    if (this.#byAddress.of(address) < this.#options.maxConnectionsPerAddress) return
+    throw new HttpError(429, 'too many connections from this address', RETRY_SOON)
+  }
+
+  #count(webSocket: WebSocket, { address }: Client): void {
+    this.#open++
+    this.#byAddress.add(address)
+    webSocket.once('close', () => {
+      this.#open--
+      this.#byAddress.remove(address)
+    })
+  }
+}
+
+/** What a plain request for the WebSocket's path gets (RFC 9110 §15.5.22, RFC 6455 §4.4). */
+export function upgradeRequired(): HttpError {
+  const headers = { upgrade: 'websocket', 'sec-websocket-version': '13' }
+  return new HttpError(426, 'expected a WebSocket handshake, version 13', { headers })
+}
+
+// `ws` checks the rest: the key, and the spelling of the subprotocols.
+function checkHandshake(req: IncomingMessage): void {
+  const { method, httpVersion, headers } = req
+  if (method !== 'GET') throw new HttpError(405, 'expected GET', { headers: { allow: 'GET' } })
+  checkFraming(req)
+  if (httpVersion !== '1.1') throw new HttpError(400, 'expected HTTP/1.1')
+  if (headers.upgrade?.toLowerCase() !== 'websocket') {
+    throw new HttpError(400, 'expected Upgrade: websocket')
+  }
+  // `ws` would take version 8 as well, a draft.
+  if (headers['sec-websocket-version'] !== '13') throw upgradeRequired()
+  const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim())
+  if (!offered || offered.includes(SUBPROTOCOL)) return
+  throw new HttpError(400, `expected the subprotocol ${SUBPROTOCOL} or none`)
+}
+
+// Far below the defaults of `ws`: this is what one socket may cost before its first whole message.
+const UPGRADER: ServerOptions & { closeTimeout: number } = {
+  noServer: true,
+  clientTracking: false,
+  perMessageDeflate: false,
+  maxPayload: 65_536,
+  maxFragments: 64,
+  maxBufferedChunks: 256,
+  closeTimeout: 5_000, // milliseconds for a peer to answer a close; not in @types/ws 8.18
+  // Only our own name is answered: the default repeats the first one offered, be it a token.
+  handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+}

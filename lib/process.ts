@@ -1,0 +1,72 @@
+// The server as a process: signals, exit codes, and what happens when something is thrown that
+// nobody caught. Supervisors read the exit code; people read one clear line.
+
+import { realpathSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { createLog, type Log } from './log.ts'
+import { within } from './within.ts'
+
+export interface Stoppable {
+  readonly log: Log
+  /** Resolves to whether nothing was lost. */
+  close(milliseconds?: number): Promise<boolean>
+}
+
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const // of a second one: 128 + its number
+const CRASH_DRAIN = 2_000 // milliseconds
+const NPM_ECHO = 100 // milliseconds
+
+/** Whether the module is the program that was started. */
+export function isMain(moduleUrl: string): boolean {
+  const program = process.argv[1]
+  return program !== undefined && moduleUrl === pathToFileURL(realpathSync(program)).href
+}
+
+/** Starts, then runs until a signal or a crash. A start that fails is one line and exit code 1. */
+export async function run(start: () => Promise<Stoppable>): Promise<void> {
+  process.stdout.on('error', () => {}) // whoever read the log has gone; the server goes on
+  try {
+    const app = await start()
+    stopOnSignals(app)
+    stopOnCrash(app)
+  } catch (error) {
+    createLog('error').error((error as Error).message)
+    process.exit(1)
+  }
+}
+
+function stopOnSignals(app: Stoppable): void {
+  let since: number | undefined
+  const stop = async (signal: keyof typeof EXIT_CODES) => {
+    if (since !== undefined) {
+      // At Ctrl-C npm passes on the signal that the terminal has sent to all of the group already.
+      const isEcho =
+        process.env.npm_lifecycle_event === 'start' && performance.now() - since < NPM_ECHO
+      if (isEcho) return
+      process.exit(EXIT_CODES[signal])
+    }
+    since = performance.now()
+    app.log.info('stopping', { signal })
+    process.exit((await app.close()) ? 0 : 1)
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
+
+// After a throw that nobody caught, no state can be trusted: save what can be, and start afresh.
+function stopOnCrash(app: Stoppable): void {
+  const { log } = app
+  let isCrashing = false
+  process.on('uncaughtException', async (error, origin) => {
+    log.error(origin === 'unhandledRejection' ? 'unhandled rejection' : 'uncaught exception', {
+      error,
+    })
+    if (isCrashing) return
+    isCrashing = true
+    const closed = app.close(CRASH_DRAIN)
+    await within(CRASH_DRAIN, closed).catch((cause) =>
+      log.error('could not stop', { error: cause }),
+    )
+    process.exit(1)
+  })
+}

@@ -1,0 +1,141 @@
+// The language of `meanwhile.v1`: what a client may send, what the server sends, and how a frame
+// becomes a message. One JSON object a frame, told apart by `type`; `id` pairs an answer with its
+// request within one connection.
+
+import { isObject, parseJson } from './json.ts'
+import { isName } from './names.ts'
+
+export const SUBPROTOCOL = 'meanwhile.v1'
+
+export type RequestId = number | string
+
+export type ClientMessage =
+  | { type: 'subscribe'; id: RequestId; topic: string; since?: Position }
+  | { type: 'unsubscribe'; id: RequestId; topic: string }
+  | { type: 'publish'; id: RequestId; topic: string; data: unknown }
+  | { type: 'ping' }
+
+/** A place in a topic: each making of a topic has its own `epoch`, offsets count from 1 in it. */
+export interface Position {
+  readonly epoch: string
+  readonly offset: number
+}
+
+export type ServerMessage =
+  | ({ type: 'ok'; id: RequestId; topic: string; recovered: boolean; messages: [] } & Position)
+  | { type: 'ok'; id: RequestId; offset?: number }
+  | TopicMessage
+  | { type: 'pong' }
+  | { type: 'error'; id?: RequestId | undefined; code: ErrorCode; detail: string }
+  | { type: 'goodbye'; reconnect: boolean; delay: number }
+
+export interface TopicMessage {
+  readonly type: 'message'
+  readonly topic: string
+  /** Absent on the present state, which comes first on some topics and belongs to no offset. */
+  readonly offset?: number | undefined
+  readonly from?: string | undefined
+  readonly at: string
+  readonly data: unknown
+}
+
+export type ErrorCode =
+  | 'bad_message'
+  | 'unknown_type'
+  | 'bad_topic'
+  | 'forbidden'
+  | 'not_found'
+  | 'too_many_topics'
+  | 'too_many_rooms'
+  | 'rate_limited'
+
+/** Close codes beyond RFC 6455's own: with 4000–4099 a client may come back, with 4100–4199 not. */
+export const CLOSE = {
+  goingAway: 1001,
+  notText: 1003,
+  rate: 1008,
+  failure: 1011,
+  slow: 4001,
+} as const
+
+/** A request that gets an error frame; the connection stays. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError'
+  readonly code: ErrorCode
+  readonly id: RequestId | undefined
+
+  constructor(code: ErrorCode, message: string, id?: RequestId) {
+    super(message)
+    this.code = code
+    this.id = id
+  }
+}
+
+/** Reads a client's frame. Throws a `ProtocolError`, with the request's id if that could be read. */
+export function parseClientMessage(text: string): ClientMessage {
+  const frame = parseFrame(text)
+  switch (frame.type) {
+    case 'ping':
+      return { type: 'ping' }
+    case 'subscribe':
+      return { type: 'subscribe', ...requestOf(frame), ...sinceOf(frame) }
+    case 'unsubscribe':
+      return { type: 'unsubscribe', ...requestOf(frame) }
+    case 'publish':
+      return { type: 'publish', ...requestOf(frame), data: dataOf(frame) }
+    default:
+      throw refusal('unknown_type', 'expected subscribe, unsubscribe, publish or ping', frame)
+  }
+}
+
+export type TopicKind = 'room' | 'user' | 'task' | 'tasks'
+
+/** Splits `room:NAME`, `user:NAME`, `task:ID` and `tasks`. Anything else is undefined. */
+export function parseTopic(topic: string): { kind: TopicKind; name: string } | undefined {
+  if (topic === 'tasks') return { kind: 'tasks', name: '' }
+  const [, kind, name = ''] = /^(room|user|task):(.*)$/s.exec(topic) ?? []
+  return kind && isName(name) ? { kind: kind as TopicKind, name } : undefined
+}
+
+type Frame = Readonly<Record<string, unknown>>
+
+function parseFrame(text: string): Frame {
+  try {
+    const frame = parseJson(text)
+    if (isObject(frame) && typeof frame.type === 'string') return frame
+  } catch {
+    // Below: what is no JSON and what is no message get the same answer.
+  }
+  throw new ProtocolError('bad_message', 'expected a JSON object with a type, 32 levels at most')
+}
+
+function requestOf(frame: Frame): { id: RequestId; topic: string } {
+  const { id, topic } = frame
+  if (!isRequestId(id)) {
+    throw refusal('bad_message', 'expected id: an integer or a string of at most 64', frame)
+  }
+  if (typeof topic === 'string' && parseTopic(topic)) return { id, topic }
+  throw refusal('bad_topic', 'expected room:NAME, user:NAME, task:ID or tasks', frame)
+}
+
+function sinceOf(frame: Frame): { since?: Position } {
+  const { since } = frame
+  if (since === undefined) return {}
+  if (isObject(since) && typeof since.epoch === 'string' && Number.isSafeInteger(since.offset)) {
+    return { since: { epoch: since.epoch, offset: since.offset as number } }
+  }
+  throw refusal('bad_message', 'expected since: {epoch, offset}', frame)
+}
+
+function dataOf(frame: Frame): unknown {
+  if (frame.data !== undefined) return frame.data
+  throw refusal('bad_message', 'expected data', frame)
+}
+
+function refusal(code: ErrorCode, detail: string, { id }: Frame): ProtocolError {
+  return new ProtocolError(code, detail, isRequestId(id) ? id : undefined)
+}
+
+function isRequestId(id: unknown): id is RequestId {
+  return Number.isSafeInteger(id) || (typeof id === 'string' && id.length <= 64)
+}

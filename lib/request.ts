@@ -1,0 +1,133 @@
+// A request as a value: what the handlers see of it. Its body is read only when asked for, and then
+// within limits; `replied` is the moment at which work may start behind the reply.
+
+import { isUtf8 } from 'node:buffer'
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { splitTarget } from './framing.ts'
+import { isObject, JsonError, parseJson } from './json.ts'
+import { HttpError, unprocessable } from './reply.ts'
+
+/** A client that never reads its reply holds its tasks back so many milliseconds at most. */
+const MAX_WAIT_FOR_READER = 5_000
+
+export class Request {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  /** The client's own `X-Request-Id` if it is sane, otherwise a new one. */
+  readonly id: string
+  params: Readonly<Record<string, string>> = {}
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #maxBody: number
+  #replied: { over: Promise<void>; end: () => void } | undefined
+
+  constructor(req: IncomingMessage, res: ServerResponse, maxBody: number) {
+    const { path, query } = splitTarget(req.url ?? '')
+    this.method = req.method ?? ''
+    this.path = path
+    this.query = new URLSearchParams(query)
+    this.id = requestId(req.headers['x-request-id'])
+    this.#req = req
+    this.#res = res
+    this.#maxBody = maxBody
+  }
+
+  /**
+   * Resolves when the reply is over: sent in full, lost with its client, or unread for 5 s. It never
+   * rejects. Told by `close`, since `finish` does not come when the client hangs up first
+   * (https://github.com/Kludex/starlette/issues/1438 is what then becomes of the work).
+   */
+  get replied(): Promise<void> {
+    this.#replied ??= this.#watchReply()
+    return this.#replied.over
+  }
+
+  /** To be called once the whole reply was handed to Node: from now on it is the client's turn. */
+  sent(): void {
+    if (!this.#replied || this.#res.closed) return
+    const { over, end } = this.#replied
+    const timer = setTimeout(end, MAX_WAIT_FOR_READER).unref()
+    over.then(() => clearTimeout(timer))
+  }
+
+  /** Whether a body comes with the request, be it an empty one in chunks. */
+  get hasBody(): boolean {
+    const { 'content-length': length = '0', 'transfer-encoding': coding } = this.#req.headers
+    return coding !== undefined || Number(length) > 0
+  }
+
+  /** Reads the body. Throws a 413, 415 or 400 for what is no JSON, a 422 for any but an object. */
+  async json(): Promise<Record<string, unknown>> {
+    this.#checkBody()
+    const value = parse(await this.#read())
+    if (isObject(value)) return value
+    throw unprocessable('', 'expected a JSON object')
+  }
+
+  #watchReply() {
+    let end = () => {}
+    const over = new Promise<void>((resolve) => {
+      end = resolve
+      if (this.#res.closed) resolve()
+      else this.#res.once('close', resolve)
+    })
+    return { over, end }
+  }
+
+  // From the headers alone, so that a bad body is refused unread.
+  #checkBody(): void {
+    const { headers } = this.#req
+    if (Number(headers['content-length'] ?? 0) > this.#maxBody) throw this.#tooLarge()
+    if (!this.hasBody) throw new HttpError(400, 'expected a JSON body, got none')
+    if (headers['content-encoding'] !== undefined) {
+      throw new HttpError(415, 'expected a body without Content-Encoding')
+    }
+    if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(headers['content-type'] ?? '')) {
+      throw new HttpError(415, 'expected Content-Type: application/json')
+    }
+  }
+
+  #read(): Promise<Buffer> {
+    // The client holds its body back until it hears this: nobody asked for it before the checks.
+    if (this.#req.headers.expect !== undefined) this.#res.writeContinue()
+
+    const chunks: Buffer[] = []
+    let bytes = 0
+    return new Promise((resolve, reject) => {
+      const lost = () => reject(new HttpError(400, 'the body ended before it was whole'))
+      this.#req.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes <= this.#maxBody) return void chunks.push(chunk)
+        this.#req.removeAllListeners('data').pause()
+        reject(this.#tooLarge())
+      })
+      this.#req.once('end', () => resolve(Buffer.concat(chunks)))
+      this.#req.once('error', lost).once('close', lost) // after the end these change nothing
+    })
+  }
+
+  #tooLarge(): HttpError {
+    // What is still to come must not be read, so this connection has no next request.
+    const headers = { connection: 'close' }
+    return new HttpError(413, `expected a body of at most ${this.#maxBody} bytes`, { headers })
+  }
+}
+
+function requestId(given: string | string[] | undefined): string {
+  return typeof given === 'string' && /^[\w.:@-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+function parse(body: Buffer): unknown {
+  // `toString` would turn what is no UTF-8 into U+FFFD and say nothing.
+  if (!isUtf8(body)) throw new HttpError(400, 'expected UTF-8')
+  try {
+    return parseJson(body.toString())
+  } catch (cause) {
+    if (!(cause instanceof JsonError)) throw cause
+    const { message, pointer } = cause
+    if (pointer === undefined) throw new HttpError(400, message, { cause })
+    throw unprocessable(pointer, message)
+  }
+}

@@ -1,0 +1,101 @@
+// The route table: which handler answers a method and a path, and what to say when none does.
+// A path is matched segment by segment and decoded once, after it was split.
+
+import { HttpError, type Reply } from './reply.ts'
+import type { Request } from './request.ts'
+
+export type Handler = (request: Request) => Reply | Promise<Reply>
+
+/** Keys like `'GET /tasks/:id'`; the parameter is then `request.params.id`. */
+export type Routes = Readonly<Record<string, Handler>>
+
+interface Place {
+  readonly segments: readonly string[]
+  readonly handlers: Map<string, Handler>
+}
+
+export interface Match {
+  readonly handler: Handler
+  readonly params: Readonly<Record<string, string>>
+  /** The pattern, for instance `/tasks/:id`: a name for the route that no client can make up. */
+  readonly route: string
+}
+
+export class Router {
+  readonly #places = new Map<string, Place>()
+
+  constructor(routes: Routes) {
+    for (const [key, handler] of Object.entries(routes)) {
+      const [, method, path] = /^([A-Z]+) (\/.*)$/.exec(key) ?? []
+      if (!method || !path) throw new TypeError(`a route must read like "GET /path", got "${key}"`)
+      this.#place(path).handlers.set(method, handler)
+    }
+  }
+
+  /** Throws a 400 for a path that is none, a 404 for an unknown one, a 405 for another method. */
+  find(method: string, path: string): Match {
+    if (method === 'OPTIONS' && path === '*')
+      return { handler: options(ALL), params: {}, route: '*' }
+    const segments = decode(path)
+    const [route, place] = this.#match(path, segments)
+    const handler = place.handlers.get(method)
+    if (handler) return { handler, params: paramsOf(place, segments), route }
+
+    if (method === 'HEAD' && place.handlers.has('GET')) return this.find('GET', path)
+    const allowed = [...place.handlers.keys()]
+    if (allowed.includes('GET')) allowed.push('HEAD')
+    const allow = [...allowed, 'OPTIONS'].join(', ')
+    if (method === 'OPTIONS') return { handler: options(allow), params: {}, route }
+    throw new HttpError(405, `expected ${allow}`, { headers: { allow } })
+  }
+
+  #place(path: string): Place {
+    const place = this.#places.get(path) ?? { segments: split(path), handlers: new Map() }
+    this.#places.set(path, place)
+    return place
+  }
+
+  #match(path: string, segments: readonly string[]): [route: string, place: Place] {
+    const exact = this.#places.get(path)
+    if (exact) return [path, exact]
+    for (const entry of this.#places) if (fits(entry[1].segments, segments)) return entry
+    throw new HttpError(404, 'nothing is at this path')
+  }
+}
+
+const ALL = 'GET, HEAD, POST, DELETE, OPTIONS'
+
+function options(allow: string): Handler {
+  return () => ({ status: 204, headers: { allow }, body: '' })
+}
+
+// One slash at the end is the same place; `//` is not `/`.
+function split(path: string): string[] {
+  const segments = path.slice(1).split('/')
+  if (segments.at(-1) === '') segments.pop()
+  return segments
+}
+
+function decode(path: string): string[] {
+  if (!path.startsWith('/')) throw new HttpError(400, 'expected a path that starts with /')
+  try {
+    return split(path).map(decodeURIComponent)
+  } catch (cause) {
+    throw new HttpError(400, 'the path is not percent-encoded UTF-8', { cause })
+  }
+}
+
+function fits(pattern: readonly string[], segments: readonly string[]): boolean {
+  if (pattern.length !== segments.length) return false
+  return pattern.every((part, i) =>
+    part.startsWith(':') ? segments[i] !== '' : part === segments[i],
+  )
+}
+
+function paramsOf({ segments: pattern }: Place, segments: readonly string[]): Match['params'] {
+  const params: Record<string, string> = {}
+  pattern.forEach((part, i) => {
+    if (part.startsWith(':')) params[part.slice(1)] = segments[i]!
+  })
+  return params
+}

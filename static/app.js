@@ -1,0 +1,215 @@
+// The demo page: jobs, notifications and chat, all of it live over one socket. What comes from
+// outside is put in as text, never as markup.
+
+import { Client } from './client.js'
+
+/** @typedef {{ id: string, name: string, state: string, error: { message: string } | null,
+ *   createdAt: string, startedAt: string | null, endedAt: string | null }} Task */
+
+const MAX_ROWS = 100
+const MAX_LINES = 200
+
+/** @param {string} id */
+const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
+/** @param {string} id */
+const field = (id) => /** @type {HTMLInputElement} */ ($(id))
+
+const user = whoAmI()
+$('me').textContent = user
+$('other').setAttribute('href', `?user=${user === 'bob' ? 'alice' : 'bob'}`)
+field('user').value = user
+
+const socketUrl = new URL(`/ws?user=${user}`, location.href.replace(/^http/, 'ws'))
+const client = new Client(socketUrl, showStatus)
+
+// — jobs —
+
+$('work').onsubmit = async (event) => {
+  event.preventDefault()
+  const button = /** @type {HTMLButtonElement | null} */ (event.submitter)
+  const count = button?.name === 'count' ? Number(button.value) : 1
+  const query = button?.name === 'fail' ? `?fail=${button.value}` : ''
+  const body = field('document').value
+  const started = performance.now()
+  const answers = await Promise.all(
+    Array.from({ length: count }, () => post(`/process${query}`, body)),
+  )
+  const ms = Math.round(performance.now() - started)
+  const refused = answers.find((answer) => answer.problem)
+  $('answer').textContent = refused
+    ? `Refused: ${refused.problem}`
+    : `${count === 1 ? 'Answered' : `All ${count} answered`} after ${ms} ms. The work goes on.`
+}
+
+// — tasks —
+
+/** @type {Map<string, { task: Task, row: HTMLTableRowElement }>} */
+const shown = new Map()
+
+client.subscribe('tasks', ({ data, offset }) => {
+  if (offset === undefined) clearTasks() // the present state: whatever was shown may be of the past
+  for (const task of data.toReversed()) showTask(task)
+  summarize()
+})
+
+function clearTasks() {
+  for (const { row } of shown.values()) row.remove()
+  shown.clear()
+}
+
+/** @param {Task} task */
+function showTask(task) {
+  const row = shown.get(task.id)?.row ?? document.createElement('tr')
+  if (!shown.has(task.id)) $('tasks').prepend(row)
+  shown.set(task.id, { task, row })
+  row.dataset.state = task.state
+  const { name, state, createdAt, startedAt, endedAt, error } = task
+  const waited = seconds(createdAt, startedAt)
+  const ran = seconds(startedAt, endedAt)
+  const accepted = new Date(createdAt).toLocaleTimeString()
+  const cells = [state, name, accepted, waited, ran, error?.message ?? '']
+  row.replaceChildren(...cells.map((text) => element('td', text)))
+
+  const [oldest] = shown
+  if (shown.size > MAX_ROWS && oldest) {
+    oldest[1].row.remove()
+    shown.delete(oldest[0])
+  }
+}
+
+function summarize() {
+  const states = [...shown.values()].map(({ task }) => task.state)
+  const parts = ['running', 'queued', 'succeeded', 'failed', 'cancelled'].flatMap((state) => {
+    const count = states.filter((each) => each === state).length
+    return count > 0 ? [`${count} ${state}`] : []
+  })
+  $('summary').textContent = parts.join(', ') || 'No tasks yet.'
+}
+
+/**
+ * @param {string | null} from
+ * @param {string | null} to
+ */
+function seconds(from, to) {
+  return from && to ? `${((Date.parse(to) - Date.parse(from)) / 1000).toFixed(2)} s` : ''
+}
+
+// — notifications —
+
+$('notify').onsubmit = async (event) => {
+  event.preventDefault()
+  const to = field('user').value
+  const note = field('note').value
+  const body = note === '' ? undefined : JSON.stringify({ message: note })
+  const { problem } = await post(`/notify/${to}?user=${user}`, body)
+  if (problem) addLine($('notifications'), '', `Not sent: ${problem}`)
+}
+
+client.subscribe(`user:${user}`, ({ data, at }) => {
+  addLine($('notifications'), `${time(at)} from ${data.from}: `, data.message)
+})
+
+// — chat —
+
+let leave = () => {}
+let room = ''
+
+function enter() {
+  leave()
+  room = field('room').value
+  $('chat').replaceChildren()
+  leave = client.subscribe(`room:${room}`, ({ from, at, data }) => {
+    addLine(
+      $('chat'),
+      `${time(at)} ${from}: `,
+      typeof data === 'string' ? data : JSON.stringify(data),
+    )
+  })
+}
+
+$('join').onsubmit = (event) => {
+  event.preventDefault()
+  enter()
+}
+
+$('say').onsubmit = async (event) => {
+  event.preventDefault()
+  const input = field('text')
+  try {
+    await client.publish(`room:${room}`, input.value)
+    input.value = ''
+  } catch (error) {
+    addLine($('chat'), '', `Not sent: ${/** @type {Error} */ (error).message}`)
+  }
+}
+
+enter()
+
+// — small things —
+
+/** The name in the address, or one that lasts as long as the tab. */
+function whoAmI() {
+  const named = new URLSearchParams(location.search).get('user')
+  if (named && /^[A-Za-z0-9._@-]{1,64}$/.test(named)) return named
+  const known = sessionStorage.getItem('user')
+  const name = known ?? `guest-${Math.floor(Math.random() * 9000 + 1000)}`
+  sessionStorage.setItem('user', name)
+  return name
+}
+
+/**
+ * @param {string} path
+ * @param {string} [body]
+ * @returns {Promise<{ problem?: string }>}
+ */
+async function post(path, body) {
+  try {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+    const reply = await fetch(path, { method: 'POST', headers, body: body ?? null })
+    return reply.ok ? {} : { problem: (await reply.json()).detail }
+  } catch {
+    return { problem: 'the server can’t be reached' }
+  }
+}
+
+/**
+ * @param {import('./client.js').Status} status
+ * @param {number} delay
+ */
+function showStatus(status, delay) {
+  $('light').dataset.status = status
+  const away = `reconnecting in ${Math.ceil(delay / 1000)} s`
+  const words = {
+    connecting: 'connecting …',
+    connected: 'connected',
+    waiting: away,
+    closed: 'closed',
+  }
+  $('status').textContent = words[status]
+}
+
+/**
+ * @param {HTMLElement} list
+ * @param {string} prefix
+ * @param {string} text
+ */
+function addLine(list, prefix, text) {
+  const line = document.createElement('li')
+  line.append(element('small', prefix), text)
+  list.append(line)
+  if (list.childElementCount > MAX_LINES) list.firstElementChild?.remove()
+  list.scrollTop = list.scrollHeight
+}
+
+/**
+ * @param {string} tag
+ * @param {string} text
+ */
+function element(tag, text) {
+  return Object.assign(document.createElement(tag), { textContent: text })
+}
+
+/** @param {string} at */
+function time(at) {
+  return new Date(at).toLocaleTimeString()
+}
