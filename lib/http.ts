@@ -105,7 +105,9 @@ export class HttpServer {
       if (!ANY_HOST.has(request.path)) origins.checkHost(req)
       const { handler, params } = router.find(request.method, request.path)
       request.params = params
-      return await handler(request)
+      const reply = await handler(request)
+      if (reply?.status) return reply
+      throw new TypeError(`${request.method} ${request.path}: expected a reply from the handler`)
     } catch (cause) {
       const error = translate(cause)
       if (!(error instanceof HttpError)) log.error('request failed', { error })
@@ -120,10 +122,11 @@ export class HttpServer {
       res.setHeader('x-request-id', request.id)
       if (this.#options.isDraining()) res.setHeader('connection', 'close')
       for (const [name, value] of Object.entries(reply.headers)) res.setHeader(name, value)
-      res.end(reply.body) // once and whole, so that Node gets the length right, and HEAD, and 204
+      if (request.method === 'HEAD') res.setHeader('content-length', Buffer.byteLength(reply.body))
+      res.end(reply.body) // once and whole, so that Node knows the length, and what has no body
       request.sent()
     } catch (error) {
-      // A handler returned what is no reply, or a header with a line feed in it.
+      // A handler returned a header with a line feed in it, for instance.
       this.#options.log.error('reply failed', { error })
       res.destroy()
     }

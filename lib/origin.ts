@@ -49,6 +49,7 @@ export class Origins {
     if (!URL.canParse(origin)) return false
     const url = new URL(origin)
     if (url.origin !== origin) return false
+    if (!URL.canParse(`${url.protocol}//${host}`)) return false
     const own = new URL(`${url.protocol}//${host}`)
     return url.host === own.host || (url.port === own.port && this.#isOurs(url.host))
   }

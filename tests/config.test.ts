@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readSettings, SETTINGS, SettingsError } from '../lib/config.ts'
+
+test('without any variable every setting has its default', () => {
+  const settings = readSettings({})
+  assert.equal(settings.host, '127.0.0.1')
+  assert.equal(settings.port, 8000)
+  assert.equal(settings.workSeconds, 5)
+  assert.deepEqual(settings.allowedHosts, ['localhost', '127.0.0.1', '[::1]'])
+  assert.deepEqual(settings.allowedOrigins, [])
+})
+
+test('an empty variable counts as not set', () => {
+  assert.equal(readSettings({ PORT: '' }).port, 8000)
+})
+
+const good: [
+  variable: string,
+  value: string,
+  read: (settings: never) => unknown,
+  expected: unknown,
+][] = [
+  ['PORT', '0', ({ port }) => port, 0],
+  ['WORK_SECONDS', '0', ({ workSeconds }) => workSeconds, 0],
+  ['NOTIFY_SECONDS', '0.25', ({ notifySeconds }) => notifySeconds, 0.25],
+  ['HOST', '::1', ({ host }) => host, '::1'],
+  ['HOST', '127.0.0.2', ({ host }) => host, '127.0.0.2'],
+  ['LOG_LEVEL', 'silent', ({ logLevel }) => logLevel, 'silent'],
+  [
+    'ALLOWED_HOSTS',
+    'localhost:3000, app.localhost',
+    (s: { allowedHosts: unknown }) => s.allowedHosts,
+    ['localhost:3000', 'app.localhost'],
+  ],
+  [
+    'ALLOWED_ORIGINS',
+    'http://localhost:3000',
+    (s: { allowedOrigins: unknown }) => s.allowedOrigins,
+    ['http://localhost:3000'],
+  ],
+]
+
+for (const [variable, value, read, expected] of good) {
+  test(`${variable}=${value} is taken`, () => {
+    assert.deepEqual(read(readSettings({ [variable]: value }) as never), expected)
+  })
+}
+
+const bad: [variable: string, value: string][] = [
+  ['PORT', 'abc'],
+  ['PORT', '65536'],
+  ['PORT', '-1'],
+  ['PORT', '1e3'],
+  ['CONCURRENCY', '0'],
+  ['CAPACITY', 'NaN'],
+  ['KEEP', '1.5'],
+  ['WORK_SECONDS', 'Infinity'],
+  ['WORK_SECONDS', '86401'],
+  ['DRAIN_SECONDS', '0'],
+  ['HEARTBEAT_SECONDS', '-1'],
+  ['LOG_LEVEL', 'loud'],
+  ['HOST', '0.0.0.0'],
+  ['HOST', 'example.com'],
+  ['HOST', '::'],
+  ['ALLOWED_HOSTS', 'example.com'],
+  ['ALLOWED_HOSTS', 'localhost.example.com'],
+  ['ALLOWED_HOSTS', '10.0.0.1'],
+  ['ALLOWED_ORIGINS', 'https://example.com'],
+  ['ALLOWED_ORIGINS', 'localhost:3000'],
+  ['ALLOWED_ORIGINS', 'http://localhost:3000/'],
+  ['TRUST_PROXY', 'example.com'],
+  ['TRUST_PROXY', '10.0.0.0/33'],
+]
+
+for (const [variable, value] of bad) {
+  test(`${variable}=${value} is refused, with its name, what was expected and what came`, () => {
+    assert.throws(
+      () => readSettings({ [variable]: value }),
+      (error) => {
+        assert.ok(error instanceof SettingsError)
+        assert.match(error.message, new RegExp(`^${variable} must be .+, got "`))
+        assert.ok(error.message.endsWith(`got ${JSON.stringify(value)}`))
+        return true
+      },
+    )
+  })
+}
+
+test('a secret is refused rather than ignored', () => {
+  assert.throws(() => readSettings({ AUTH_SECRET: 'x'.repeat(32) }), /AUTH_SECRET/)
+})
+
+test('no two settings share a variable', () => {
+  const variables = Object.values(SETTINGS).map(({ variable }) => variable)
+  assert.equal(new Set(variables).size, variables.length)
+})

@@ -1,0 +1,88 @@
+import { type Case, checkExchanges, headers, processing, request, TYPE } from './exchanges.ts'
+
+const cases: Case[] = [
+  // framing
+  [
+    'a length and chunks',
+    request('POST /process HTTP/1.1', 'Content-Length: 2', 'Transfer-Encoding: chunked'),
+    400,
+  ],
+  ['two lengths', request('POST /process HTTP/1.1', 'Content-Length: 2', 'Content-Length: 3'), 400],
+  ['a length with a sign', request('POST /process HTTP/1.1', 'Content-Length: +5'), 400],
+  ['gzip, chunked', request('POST /process HTTP/1.1', 'Transfer-Encoding: gzip, chunked'), 400],
+  ['an empty Transfer-Encoding', request('POST /process HTTP/1.1', 'Transfer-Encoding:'), 400],
+  [
+    'chunks on HTTP/1.0',
+    `${request('POST /process HTTP/1.0', 'Transfer-Encoding: chunked', TYPE)}0\r\n\r\n`,
+    400,
+  ],
+  [
+    'a chunk without a size',
+    `${request('POST /process HTTP/1.1', 'Transfer-Encoding: chunked', TYPE)}zz\r\n`,
+    400,
+  ],
+  ['no Host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+  ['no Host on HTTP/1.0', 'GET /healthz HTTP/1.0\r\n\r\n', 400],
+  ['two Hosts', request('GET /healthz HTTP/1.1', 'HOST: localhost'), 400],
+  ['an empty Host', 'GET /healthz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n', 400],
+  ['a Host with a path', 'GET /healthz HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n', 400],
+  ['a Host with a user', 'GET /healthz HTTP/1.1\r\nHost: u@a\r\nConnection: close\r\n\r\n', 400],
+  ['a foreign Host', 'GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n', 421],
+  [
+    'a probe by address',
+    'GET /healthz HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n',
+    200,
+  ],
+  ['100 headers', request('GET /healthz HTTP/1.1', ...headers(98)), 200],
+  ['101 headers', request('GET /healthz HTTP/1.1', ...headers(99)), 431],
+  ['2,300 headers', request('GET /healthz HTTP/1.1', ...headers(1_500)), 431],
+  ['a header of 17 KB', request('GET /healthz HTTP/1.1', `x: ${'x'.repeat(17_000)}`), 431],
+  ['a URL of 17 KB', request(`GET /${'x'.repeat(17_000)} HTTP/1.1`), 431],
+  [
+    'a header of every object',
+    request('GET /healthz HTTP/1.1', '__proto__: x', 'constructor: y'),
+    200,
+  ],
+  ['HTTP/2.0', request('GET /healthz HTTP/2.0'), 505],
+  ['HTTP/9.9', request('GET /healthz HTTP/9.9'), 400],
+  ['what is no HTTP', '\u0016\u0003\u0001\u0002\u0000\u0001', 400],
+  ['an h2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+  // methods and targets
+  ['PROPFIND', request('PROPFIND /process HTTP/1.1'), 405],
+  ['TRACE', request('TRACE / HTTP/1.1'), 405],
+  ['an unknown method', request('FOO / HTTP/1.1'), 400],
+  ['CONNECT', request('CONNECT localhost:1 HTTP/1.1'), 0],
+  ['GET *', request('GET * HTTP/1.1'), 400],
+  ['OPTIONS *', request('OPTIONS * HTTP/1.1'), 204],
+  ['a target in full', request('GET http://evil/healthz HTTP/1.1'), 400],
+  ['two slashes', request('GET // HTTP/1.1'), 404],
+  ['three slashes', request('GET /// HTTP/1.1'), 404],
+  ['slashes and a bracket', request('GET //[ HTTP/1.1'), 404],
+  ['slashes and a host', request('GET //evil.com/healthz HTTP/1.1'), 404],
+  ['a lone percent sign', request('GET /% HTTP/1.1'), 400],
+  ['an overlong slash', request('GET /%c0%ae HTTP/1.1'), 400],
+  ['a space in the target', request('GET /a b HTTP/1.1'), 400],
+  ['a task of every object', request('GET /tasks/__proto__ HTTP/1.1'), 404],
+  ['a user that is no name', request('POST /notify/a%20b HTTP/1.1'), 422],
+  ['a user with a slash', request('POST /notify/a%2Fb HTTP/1.1'), 422],
+  // static paths
+  ['the page', request('GET / HTTP/1.1'), 200],
+  ['a way up', request('GET /../package.json HTTP/1.1'), 404],
+  ['a way up in disguise', request('GET /..%2fpackage.json HTTP/1.1'), 404],
+  ['a way up in a double disguise', request('GET /%252e%252e/package.json HTTP/1.1'), 404],
+  ['a NUL', request('GET /index.html%00.png HTTP/1.1'), 404],
+  ['a file that is not public', request('GET /tsconfig.json HTTP/1.1'), 404],
+  ['a name of 300', request(`GET /${'a'.repeat(300)} HTTP/1.1`), 404],
+  // origins
+  ['a foreign Origin', processing('{}', TYPE, 'Origin: https://evil.example'), 403],
+  ['the Origin null', processing('{}', TYPE, 'Origin: null'), 403],
+  ['another site without an Origin', processing('{}', TYPE, 'Sec-Fetch-Site: cross-site'), 403],
+  ['our own Origin', processing('{}', TYPE, 'Origin: http://localhost'), 202],
+  [
+    'a foreign Origin that only reads',
+    request('GET /healthz HTTP/1.1', 'Origin: https://evil.example'),
+    200,
+  ],
+]
+
+checkExchanges(cases)

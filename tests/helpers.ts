@@ -1,0 +1,194 @@
+// What the tests share: a real server on a free port, a WebSocket client that remembers what came, a
+// raw socket for bytes that no client would send, and the server as a process of its own.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { WebSocket } from 'ws'
+import { readSettings } from '../lib/config.ts'
+import { createLog, type Log } from '../lib/log.ts'
+import { SUBPROTOCOL } from '../lib/protocol.ts'
+import { type Additions, type App, createApp } from '../server.ts'
+
+export const silent: Log = createLog('silent')
+
+/** A folder of its own for the test, gone with it. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'meanwhile-'))
+  t.after(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+/** A whole server whose jobs take no time, unless told otherwise. Closed when the test ends. */
+export async function startApp(
+  t: TestContext,
+  env: NodeJS.ProcessEnv = {},
+  additions: Additions = {},
+): Promise<App> {
+  const app = await createApp(readSettings(await quickEnv(t, env)), additions)
+  t.after(() => app.close(1_000))
+  return app
+}
+
+async function quickEnv(t: TestContext, env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
+  const folder = await temporaryFolder(t)
+  const quick = { PORT: '0', LOG_LEVEL: 'silent', WORK_SECONDS: '0', NOTIFY_SECONDS: '0' }
+  return { ...quick, WORK_FILE: join(folder, 'log.txt'), ...env }
+}
+
+export function post(url: string, body?: unknown, headers: Record<string, string> = {}) {
+  if (body === undefined) return fetch(url, { method: 'POST', headers })
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const all = { 'content-type': 'application/json', ...headers }
+  return fetch(url, { method: 'POST', headers: all, body: text })
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests read what a server sent, and say so by reading it
+export type Json = any
+
+export const jsonOf = async (reply: Response | Promise<Response>): Promise<Json> =>
+  (await reply).json()
+
+/** A client that keeps what comes until it is asked for. */
+export class TestSocket {
+  readonly socket: WebSocket
+  /** The close code. */
+  readonly closed: Promise<number>
+  readonly #inbox: string[] = []
+  #readers: ((text: string) => void)[] = []
+
+  constructor(socket: WebSocket) {
+    this.socket = socket
+    this.closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.on('message', (data) => {
+      const reader = this.#readers.shift()
+      if (reader) reader(String(data))
+      else this.#inbox.push(String(data))
+    })
+    socket.on('error', () => {})
+  }
+
+  /** The oldest frame that was not read yet, or the next one to come. */
+  async text(): Promise<string> {
+    const text = this.#inbox.shift()
+    return text ?? new Promise((resolve) => this.#readers.push(resolve))
+  }
+
+  async next(): Promise<Json> {
+    return JSON.parse(await this.text())
+  }
+
+  /** Reads until a frame of this type. */
+  async nextOf(type: string): Promise<Json> {
+    const message = await this.next()
+    return message.type === type ? message : this.nextOf(type)
+  }
+
+  send(message: unknown): void {
+    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message))
+  }
+
+  /** Sends a request and returns the answer to it, whatever else comes before. */
+  async ask(request: Record<string, unknown>): Promise<Json> {
+    this.send({ id: 1, ...request })
+    const answer = await this.next()
+    return answer.type === 'ok' || answer.type === 'error' ? answer : this.next()
+  }
+}
+
+export interface ConnectOptions {
+  user?: string
+  /** `null` for none: the echo. */
+  protocol?: string | null
+  headers?: Record<string, string>
+}
+
+/** An open WebSocket, cut when the test ends. Rejects with the status of a refused handshake. */
+export async function connectSocket(
+  t: TestContext,
+  url: string,
+  { user, protocol = SUBPROTOCOL, headers = {} }: ConnectOptions = {},
+): Promise<TestSocket> {
+  const target = `${url.replace('http', 'ws')}/ws${user ? `?user=${user}` : ''}`
+  const socket = new WebSocket(target, protocol ?? [], { headers })
+  t.after(() => socket.terminate())
+  const client = new TestSocket(socket)
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', resolve)
+    socket.once('error', reject)
+    socket.once('unexpected-response', (request, response) => {
+      request.destroy()
+      reject(response.statusCode)
+    })
+  })
+  return client
+}
+
+/** Sends bytes as they are and returns all that comes back until the server closes. */
+export async function exchange(url: string, bytes: string | Buffer): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  let answer = ''
+  socket.setEncoding('latin1').on('data', (text) => {
+    answer += text
+  })
+  socket.on('error', () => {}) // a reset after the answer is an end, too
+  socket.write(bytes)
+  await new Promise((resolve) => socket.once('close', resolve))
+  return answer
+}
+
+/** The status of the first answer to raw bytes. 0: closed without one. */
+export async function statusOf(url: string, bytes: string | Buffer): Promise<number> {
+  return Number(/^HTTP\/1\.1 (\d+)/.exec(await exchange(url, bytes))?.[1] ?? 0)
+}
+
+export interface ServerProcess {
+  readonly child: ChildProcess
+  readonly url: string
+  /** Waits for the next log line with this message. */
+  line(message: string): Promise<Json>
+  /** Resolves to the exit code. */
+  readonly exited: Promise<number | null>
+}
+
+/** The server as a user starts it. Its log lines can be waited for. */
+export async function spawnServer(
+  t: TestContext,
+  env: NodeJS.ProcessEnv = {},
+  program: readonly string[] = ['--import', 'tsx', 'server.ts'],
+): Promise<ServerProcess> {
+  const { line, child, exited } = spawnProgram(
+    t,
+    await quickEnv(t, { LOG_LEVEL: 'debug', ...env }),
+    program,
+  )
+  const { url } = await line('listening')
+  return { child, url, line, exited }
+}
+
+/** Any program of this project that logs to stdout. Killed when the test ends. */
+export function spawnProgram(t: TestContext, env: NodeJS.ProcessEnv, program: readonly string[]) {
+  const child = spawn(process.execPath, program, {
+    cwd: join(import.meta.dirname, '..'),
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit').then(([code]) => code as number | null)
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+  const line = async (message: string): Promise<Json> => {
+    for (;;) {
+      const { value, done } = await lines.next()
+      if (done) throw new Error(`the program ended before it logged "${message}"`)
+      const entry = JSON.parse(value)
+      if (entry.message === message) return entry
+    }
+  }
+  return { child, exited, line }
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { json } from '../lib/reply.ts'
+import type { Request } from '../lib/request.ts'
+import { request } from './exchanges.ts'
+import { exchange, jsonOf, post, startApp, statusOf } from './helpers.ts'
+
+test('every route answers with and without a slash at its end, and HEAD like GET', async (t) => {
+  const { url } = await startApp(t)
+  for (const path of ['/healthz', '/healthz/', '/tasks/', '/echo.html']) {
+    const get = await fetch(url + path)
+    const head = await fetch(url + path, { method: 'HEAD' })
+    assert.equal(get.status, 200)
+    assert.equal(head.status, 200)
+    assert.equal(head.headers.get('content-type'), get.headers.get('content-type'))
+    assert.equal(head.headers.get('content-length'), String((await get.arrayBuffer()).byteLength))
+    assert.equal(await head.text(), '')
+  }
+})
+
+test('OPTIONS and a wrong method name what is allowed, and nobody is let in across origins', async (t) => {
+  const { url } = await startApp(t)
+  for (const [path, allow] of [
+    ['/process', 'POST, OPTIONS'],
+    ['/tasks', 'GET, HEAD, OPTIONS'],
+    ['/', 'GET, HEAD, OPTIONS'],
+  ]) {
+    const options = await fetch(url + path, { method: 'OPTIONS' })
+    const wrong = await fetch(url + path, { method: 'PATCH' })
+    assert.deepEqual([options.status, options.headers.get('allow')], [204, allow])
+    assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, allow])
+    assert.equal(options.headers.get('access-control-allow-origin'), null)
+  }
+})
+
+test('a sane request id is kept, any other is replaced', async (t) => {
+  const { url } = await startApp(t)
+  const idOf = async (given: string) => {
+    const reply = await fetch(`${url}/healthz`, { headers: { 'x-request-id': given } })
+    return reply.headers.get('x-request-id')
+  }
+  assert.equal(await idOf('abc-123'), 'abc-123')
+  assert.match((await idOf('a b'))!, /^[0-9a-f-]{36}$/)
+  assert.match((await idOf('x'.repeat(129)))!, /^[0-9a-f-]{36}$/)
+})
+
+test('pages may run scripts of this server only', async (t) => {
+  const { url } = await startApp(t)
+  for (const page of ['/', '/echo.html']) {
+    const reply = await fetch(url + page)
+    const policy = reply.headers.get('content-security-policy')!
+    assert.match(policy, /script-src 'self';/)
+    assert.doesNotMatch(policy, /unsafe/)
+    assert.equal(reply.headers.get('content-type'), 'text/html; charset=utf-8')
+    assert.doesNotMatch(await reply.text(), /<script(?![^>]* src=)|\son\w+=|style=/)
+  }
+})
+
+const broken: [what: string, handler: (request: Request) => never, status: number][] = [
+  ['throws', () => fail(new Error('a secret')), 500],
+  ['throws what is no error', () => fail('a secret'), 500],
+  ['returns nothing', () => undefined as never, 500],
+  ['sets a header with a line feed', () => json(200, {}, { a: 'b\r\nc: d' }) as never, 0],
+]
+
+function fail(error: unknown): never {
+  throw error
+}
+
+for (const [what, handler, status] of broken) {
+  test(`a handler that ${what} tells the client nothing, and the server goes on`, async (t) => {
+    const { url } = await startApp(t, {}, { routes: { 'GET /broken': handler } })
+    const answer = await exchange(url, request('GET /broken HTTP/1.1'))
+    assert.equal(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1] ?? 0), status)
+    assert.doesNotMatch(answer, /secret|\.ts/)
+    assert.equal((await fetch(`${url}/healthz`)).status, 200)
+  })
+}
+
+test('what comes after a reply that has begun is cut off, not answered twice', async (t) => {
+  const big = 'x'.repeat(20_000_000)
+  const { url } = await startApp(t, {}, { routes: { 'GET /big': () => json(200, big) } })
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+  let answer = ''
+  socket.write(`GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  await once(socket, 'readable')
+  socket.write('what is no HTTP\r\n\r\n')
+  for await (const chunk of socket) answer += chunk
+  assert.equal(answer.match(/HTTP\/1.1 /g)?.length, 1)
+})
+
+test('the problem document of a 422 points to the place', async (t) => {
+  const { url } = await startApp(t)
+  const problem = await jsonOf(post(`${url}/process`, '{"a":{"b/c":[1,1e999]}}'))
+  assert.deepEqual(problem.errors[0].pointer, '/a/b~1c/1')
+  assert.equal(problem.title, 'Unprocessable Entity')
+  assert.equal(await statusOf(url, request('GET /tasks?limit=0 HTTP/1.1')), 422)
+})

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseClientMessage, parseTopic } from '../lib/protocol.ts'
+import { connectSocket, startApp } from './helpers.ts'
+
+const bad: [what: string, message: string, code: string, id?: unknown][] = [
+  ['no JSON', '{', 'bad_message'],
+  ['an empty frame', '', 'bad_message'],
+  ['null', 'null', 'bad_message'],
+  ['an array', '[]', 'bad_message'],
+  ['a number', '1', 'bad_message'],
+  ['no type', '{}', 'bad_message'],
+  [
+    '33 levels',
+    `{"type":"publish","id":1,"topic":"room:a","data":${'['.repeat(33)}${']'.repeat(33)}}`,
+    'bad_message',
+  ],
+  [
+    'a number beyond JSON',
+    '{"type":"publish","id":1,"topic":"room:a","data":1e999}',
+    'bad_message',
+  ],
+  ['an unknown type', '{"type":"x","id":7}', 'unknown_type', 7],
+  ['a type of every object', '{"type":"__proto__"}', 'unknown_type'],
+  ['another such type', '{"type":"constructor","id":"c"}', 'unknown_type', 'c'],
+  ['no id', '{"type":"subscribe","topic":"room:a"}', 'bad_message'],
+  ['half an id', '{"type":"subscribe","id":1.5,"topic":"room:a"}', 'bad_message'],
+  ['a long id', `{"type":"subscribe","id":"${'x'.repeat(65)}","topic":"room:a"}`, 'bad_message'],
+  ['no topic', '{"type":"subscribe","id":1}', 'bad_topic', 1],
+  ['an unknown topic', '{"type":"subscribe","id":1,"topic":"x"}', 'bad_topic', 1],
+  ['a room without a name', '{"type":"subscribe","id":1,"topic":"room:"}', 'bad_topic', 1],
+  ['a name with a slash', '{"type":"subscribe","id":1,"topic":"room:../a"}', 'bad_topic', 1],
+  [
+    'a name of 65',
+    `{"type":"publish","id":1,"topic":"room:${'x'.repeat(65)}","data":1}`,
+    'bad_topic',
+    1,
+  ],
+  ['a name with a smile', '{"type":"publish","id":1,"topic":"room:☺","data":1}', 'bad_topic', 1],
+  ['another user', '{"type":"subscribe","id":1,"topic":"user:bob"}', 'forbidden', 1],
+  ['no such task', '{"type":"subscribe","id":1,"topic":"task:none"}', 'not_found', 1],
+  ['no data', '{"type":"publish","id":1,"topic":"room:a"}', 'bad_message', 1],
+  [
+    'publishing to a user',
+    '{"type":"publish","id":1,"topic":"user:alice","data":1}',
+    'forbidden',
+    1,
+  ],
+  ['publishing to a task', '{"type":"publish","id":1,"topic":"task:a","data":1}', 'forbidden', 1],
+  ['publishing to all tasks', '{"type":"publish","id":1,"topic":"tasks","data":1}', 'forbidden', 1],
+  ['since nowhere', '{"type":"subscribe","id":1,"topic":"room:a","since":5}', 'bad_message', 1],
+]
+
+for (const [what, message, code, id] of bad) {
+  test(`${what} is answered with ${code}, and the connection stays`, async (t) => {
+    const { url } = await startApp(t)
+    const socket = await connectSocket(t, url, { user: 'alice' })
+
+    socket.send(message)
+    const error = await socket.next()
+    socket.send({ type: 'ping' })
+
+    assert.deepEqual([error.type, error.code, error.id], ['error', code, id])
+    assert.equal(typeof error.detail, 'string')
+    assert.deepEqual(await socket.next(), { type: 'pong' })
+  })
+}
+
+test('a message is read with nothing but its own fields', () => {
+  const read = (message: object) => parseClientMessage(JSON.stringify({ ...message, more: 1 }))
+  const since = { epoch: 'e', offset: 3 }
+  assert.deepEqual(read({ type: 'ping' }), { type: 'ping' })
+  for (const message of [
+    { type: 'subscribe', id: 1, topic: 'tasks' },
+    { type: 'subscribe', id: 'a', topic: 'room:tea', since },
+    { type: 'unsubscribe', id: 2, topic: 'user:alice' },
+    { type: 'publish', id: 3, topic: 'room:tea', data: null },
+  ]) {
+    assert.deepEqual(read(message), message)
+  }
+})
+
+test('a topic has a kind and a name', () => {
+  assert.deepEqual(parseTopic('room:tea'), { kind: 'room', name: 'tea' })
+  assert.deepEqual(parseTopic('task:1-2'), { kind: 'task', name: '1-2' })
+  assert.deepEqual(parseTopic('tasks'), { kind: 'tasks', name: '' })
+  for (const topic of ['', 'room', 'room:', 'tasks:a', 'Room:a', 'x:a', 'room:a\n']) {
+    assert.equal(parseTopic(topic), undefined)
+  }
+})

@@ -1,0 +1,292 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { readSettings } from '../lib/config.ts'
+import { createLog } from '../lib/log.ts'
+import type { Reply } from '../lib/reply.ts'
+import { type App, createApp } from '../server.ts'
+import { defineTask, type Task } from '../tasks.ts'
+import { connectSocket, type Json, jsonOf, post, startApp, temporaryFolder } from './helpers.ts'
+
+test('a job is answered before its work, and its line is in the file afterwards', async (t) => {
+  const folder = await temporaryFolder(t)
+  const file = join(folder, 'log.txt')
+  const app = await startApp(t, { WORK_FILE: file, WORK_SECONDS: '0.2' })
+
+  const reply = await post(`${app.url}/process`, '{ "order": 42,\n "items": ["tea"] }')
+  const { status, id } = await jsonOf(reply)
+  const task = await jsonOf(fetch(`${app.url}/tasks/${id}`))
+
+  assert.equal(reply.status, 202)
+  assert.equal(status, 'accepted')
+  assert.equal(reply.headers.get('location'), `/tasks/${id}`)
+  assert.match(task.state, /queued|running/)
+  await assert.rejects(readFile(file))
+  await app.tasks.idle()
+  assert.equal(await readFile(file, 'utf8'), 'Processed: {"order":42,"items":["tea"]}\n')
+  assert.equal((await jsonOf(fetch(`${app.url}/tasks/${id}`))).state, 'succeeded')
+})
+
+test('fifty jobs at once are all answered before the first ends, and leave fifty lines', async (t) => {
+  const folder = await temporaryFolder(t)
+  const file = join(folder, 'log.txt')
+  const app = await startApp(t, { WORK_FILE: file, WORK_SECONDS: '0.3' })
+
+  const ids = await Promise.all(
+    Array.from(
+      { length: 50 },
+      async (_, n) => (await jsonOf(post(`${app.url}/process`, { n }))).id,
+    ),
+  )
+  const { tasks } = await app.tasks.list({ limit: 100 })
+  await app.tasks.idle()
+
+  assert.ok(tasks.every((task) => task.state === 'queued' || task.state === 'running'))
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  assert.equal(new Set(ids).size, 50)
+  assert.deepEqual(
+    lines.toSorted(),
+    Array.from({ length: 50 }, (_, n) => `Processed: {"n":${n}}`).toSorted(),
+  )
+})
+
+test('a job that throws leaves the others and the server alone', async (t) => {
+  const { url, tasks } = await startApp(t)
+  const bad = await jsonOf(post(`${url}/process?fail=9`, {}))
+  const good = await jsonOf(post(`${url}/process`, {}))
+  await tasks.idle()
+
+  const failed = await jsonOf(fetch(`${url}/tasks/${bad.id}`))
+  assert.equal(failed.state, 'failed')
+  assert.equal(failed.error.name, 'Error')
+  assert.equal((await jsonOf(fetch(`${url}/tasks/${good.id}`))).state, 'succeeded')
+  for (const fail of ['', '-1', 'x', '1e3', '1001']) {
+    assert.equal((await post(`${url}/process?fail=${fail}`, {})).status, 422)
+  }
+})
+
+test('a reply of 5 MB arrives whole before a task that blocks has begun', async (t) => {
+  let app: App
+  let started = 0
+  const routes = {
+    'GET /big': async ({ replied }: { replied: Promise<void> }): Promise<Reply> => {
+      const block = () => {
+        started = performance.now()
+        while (performance.now() - started < 300);
+      }
+      await app.tasks.add(block, undefined, { after: replied })
+      return { status: 200, headers: {}, body: 'x'.repeat(5_000_000) }
+    },
+  }
+  app = await startApp(t, {}, { routes })
+
+  // A process of its own would see it best; here the order of events is proof enough.
+  const reply = await fetch(`${app.url}/big`)
+  const body = await reply.arrayBuffer()
+  assert.equal(body.byteLength, 5_000_000)
+  await app.tasks.idle()
+  assert.ok(started > 0)
+})
+
+test('a task runs although its client hung up, exactly once', async (t) => {
+  let app: App
+  let runs = 0
+  const routes = {
+    'GET /slow': async ({ replied }: { replied: Promise<void> }): Promise<Reply> => {
+      await app.tasks.add(() => runs++, undefined, { after: replied })
+      await replied
+      return { status: 200, headers: {}, body: 'too late' }
+    },
+  }
+  app = await startApp(t, {}, { routes })
+  const socket = connect(Number(new URL(app.url).port), '127.0.0.1')
+  socket.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  while (app.tasks.size === 0) await new Promise(setImmediate)
+  assert.equal(runs, 0)
+  socket.destroy()
+  await app.tasks.idle()
+  assert.equal(runs, 1)
+})
+
+test('a task that was added runs although the handler then throws', async (t) => {
+  let app: App
+  let runs = 0
+  const routes = {
+    'GET /throws': async ({ replied }: { replied: Promise<void> }): Promise<Reply> => {
+      await app.tasks.add(() => runs++, undefined, { after: replied })
+      throw new Error('after all')
+    },
+  }
+  app = await startApp(t, { LOG_LEVEL: 'silent' }, { routes })
+  assert.equal((await fetch(`${app.url}/throws`)).status, 500)
+  await app.tasks.idle()
+  assert.equal(runs, 1)
+})
+
+test('a client that never reads its reply holds its task back for a while only', async (t) => {
+  let app: App
+  const routes = {
+    'GET /big': async ({ replied }: { replied: Promise<void> }): Promise<Reply> => {
+      await app.tasks.add(() => {}, undefined, { after: replied })
+      return { status: 200, headers: {}, body: 'x'.repeat(50_000_000) }
+    },
+  }
+  app = await startApp(t, {}, { routes })
+  const socket = connect(Number(new URL(app.url).port), '127.0.0.1')
+  t.after(() => socket.destroy())
+  socket.pause()
+  socket.write('GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  while (app.tasks.size === 0) await new Promise(setImmediate)
+  await app.tasks.idle() // hangs if it waits for the reader
+  assert.equal(socket.destroyed, false)
+})
+
+test('a full queue is 503 with Retry-After, and nothing is half accepted', async (t) => {
+  const { url, tasks } = await startApp(t, { CAPACITY: '1', WORK_SECONDS: '0.2' })
+  assert.equal((await post(`${url}/process`, {})).status, 202)
+  const refused = await post(`${url}/process`, {})
+  assert.equal(refused.status, 503)
+  assert.equal(refused.headers.get('retry-after'), '1')
+  assert.equal((await tasks.list({ limit: 100 })).tasks.length, 1)
+  await tasks.idle()
+  assert.equal((await post(`${url}/process`, {})).status, 202)
+})
+
+test('the list is newest first, filtered, and in pages', async (t) => {
+  const { url, tasks } = await startApp(t)
+  for (let n = 0; n < 3; n++) await post(`${url}/process`, {})
+  await post(`${url}/process?fail=1`, {})
+  await post(`${url}/notify/alice`)
+  await tasks.idle()
+  const list = (query: string): Promise<Json> => jsonOf(fetch(`${url}/tasks?${query}`))
+
+  const all = await list('')
+  assert.deepEqual(
+    all.tasks.map((task: Task) => task.name),
+    ['notify', 'write-log', 'write-log', 'write-log', 'write-log'],
+  )
+  assert.equal(all.next, null)
+  assert.equal((await list('state=failed')).tasks.length, 1)
+  assert.equal((await list('name=write-log&state=succeeded')).tasks.length, 3)
+  const page = await list('limit=2')
+  assert.equal(page.next, page.tasks[1].id)
+  assert.deepEqual((await list(`limit=100&after=${page.next}`)).tasks, all.tasks.slice(2))
+})
+
+for (const query of ['limit=0', 'limit=101', 'limit=x', 'limit=', 'state=done', 'after=unknown']) {
+  test(`the list answers 422 to ${query}, and names it`, async (t) => {
+    const { url } = await startApp(t)
+    const reply = await fetch(`${url}/tasks?${query}`)
+    assert.equal(reply.status, 422)
+    assert.equal((await jsonOf(reply)).errors[0].pointer, query.split('=')[0])
+  })
+}
+
+const notifications: [body: unknown, status: number][] = [
+  [undefined, 202],
+  [{}, 202],
+  [{ message: 'hi' }, 202],
+  [{ message: 5 }, 422],
+  [{ message: null }, 422],
+  ['[]', 422],
+  ['{', 400],
+]
+
+for (const [body, status] of notifications) {
+  test(`POST /notify/alice answers ${status} to ${JSON.stringify(body) ?? 'no body'}`, async (t) => {
+    const { url } = await startApp(t)
+    const reply = await post(`${url}/notify/alice`, body)
+    assert.equal(reply.status, status)
+    if (status !== 202) return
+    const { detail, id } = await jsonOf(reply)
+    assert.equal(detail, 'notification queued')
+    assert.equal(reply.headers.get('location'), `/tasks/${id}`)
+  })
+}
+
+test('a notification never waits behind slow jobs', async (t) => {
+  const { url } = await startApp(t, { CONCURRENCY: '1', WORK_SECONDS: '60', DRAIN_SECONDS: '0.1' })
+  await Promise.all(Array.from({ length: 5 }, () => post(`${url}/process`, {})))
+  const alice = await connectSocket(t, url, { user: 'alice' })
+  await alice.ask({ type: 'subscribe', topic: 'user:alice' })
+  await post(`${url}/notify/alice`)
+  assert.equal((await alice.next()).data.message, 'You have a notification')
+})
+
+test('one can build another server on this one: routes, tasks, files', async (t) => {
+  const folder = await temporaryFolder(t)
+  await writeFile(join(folder, 'index.html'), 'mine')
+  let app: App
+  const greet = defineTask('greet', (name: string) => `hello ${name}`)
+  const routes = {
+    'POST /greet/:name': async ({ params, replied }: Json): Promise<Reply> => {
+      const { id } = await app.tasks.add(greet, params.name, { after: replied })
+      return { status: 202, headers: { location: `/tasks/${id}` }, body: '' }
+    },
+  }
+  app = await startApp(t, {}, { routes, definitions: [greet], files: folder })
+
+  assert.equal(await (await fetch(app.url)).text(), 'mine')
+  assert.equal((await fetch(`${app.url}/app.js`)).status, 404)
+  const reply = await post(`${app.url}/greet/bob`)
+  await app.tasks.idle()
+  const task = await jsonOf(fetch(app.url + reply.headers.get('location')))
+  assert.equal(task.result, 'hello bob')
+  assert.equal(task.name, 'greet')
+})
+
+test('a definition that takes the name of another is refused at the start', async () => {
+  const definitions = [defineTask('notify', () => {})]
+  await assert.rejects(createApp(readSettings({ PORT: '0' }), { definitions }), /notify/)
+})
+
+test('a port in use is refused at the start', async (t) => {
+  const { url } = await startApp(t)
+  const settings = readSettings({ PORT: new URL(url).port, LOG_LEVEL: 'silent' })
+  await assert.rejects(createApp(settings), /EADDRINUSE/)
+})
+
+test('while draining: not ready, but alive; new work is 503; what runs ends; then nobody answers', async (t) => {
+  const app = await startApp(t, { WORK_SECONDS: '0.3' })
+  const watcher = await connectSocket(t, app.url)
+  const { id } = await jsonOf(post(`${app.url}/process`, {}))
+  await watcher.ask({ type: 'subscribe', topic: `task:${id}` })
+
+  const closed = app.close()
+  const ready = await fetch(`${app.url}/readyz`)
+  const alive = await fetch(`${app.url}/healthz`)
+  const work = await post(`${app.url}/process`, {})
+
+  assert.deepEqual([ready.status, alive.status, work.status], [503, 200, 503])
+  for (const reply of [ready, alive, work]) assert.equal(reply.headers.get('connection'), 'close')
+  assert.equal(work.headers.get('retry-after'), '1')
+  let state: string
+  do state = (await watcher.nextOf('message')).data.state
+  while (state !== 'succeeded')
+  assert.equal((await watcher.nextOf('goodbye')).reconnect, true)
+  assert.equal(await closed, true)
+  await assert.rejects(fetch(`${app.url}/healthz`))
+})
+
+test('closing cuts idle connections at once and tells of tasks that were lost', async (t) => {
+  const app = await startApp(t, { WORK_SECONDS: '60' })
+  const idle = connect(Number(new URL(app.url).port), '127.0.0.1')
+  await once(idle, 'connect')
+  await post(`${app.url}/process`, {})
+  assert.equal(await app.close(100), false)
+  assert.equal(await app.close(), false, 'closing twice is closing once')
+  idle.destroy()
+})
+
+test('every log line of a request and of its task has the request’s id', async (t) => {
+  const lines: Json[] = []
+  const log = createLog('debug', (line) => lines.push(JSON.parse(line)), JSON.stringify)
+  const { url, tasks } = await startApp(t, {}, { log })
+  await post(`${url}/process?fail=1`, {}, { 'x-request-id': 'mine' })
+  await tasks.idle()
+  const mine = lines.filter((line) => line.requestId === 'mine').map((line) => line.message)
+  assert.deepEqual(mine, ['replied', 'task failed'])
+})
