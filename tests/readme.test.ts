@@ -1,0 +1,65 @@
+// The README's tables against the code, so that they cannot go stale.
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { SETTINGS } from '../lib/config.ts'
+import { newTask, STATES } from '../lib/task.ts'
+
+const read = (path: string) => readFileSync(join(import.meta.dirname, '..', path), 'utf8')
+const readme = read('README.md')
+
+/** The rows of a section's table that begin with code, as cells without their back quotes. */
+function rowsOf(section: string): string[][] {
+  const text = readme.split(/^## /m).find((part) => part.startsWith(`${section}\n`)) ?? ''
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line.split(' | ').map((cell) => cell.replace(/^\| |^`|`$| \|$/g, '').replace(/^`/, '')),
+    )
+}
+
+test('the table of settings has every setting with its default, and no other', () => {
+  const written = rowsOf('Settings').map(([name, standard]) => [
+    name,
+    standard === 'none' ? '' : standard,
+  ])
+  const real = Object.values(SETTINGS).map((setting) => [setting.variable, setting.default])
+  assert.deepEqual(written, real)
+})
+
+test('the table of routes has every route of the server, and no other', () => {
+  const written = rowsOf('Routes').map(([route]) => route)
+  const real = [...read('server.ts').matchAll(/^ {4}'([A-Z]+ \/\S*)':/gm)].map(([, route]) => route)
+  assert.ok(real.length > 0)
+  assert.deepEqual(written, real)
+})
+
+test('the README names each field and each state of a task', () => {
+  const row = rowsOf('Routes')
+    .find(([route]) => route === 'GET /tasks/:id')!
+    .join()
+  assert.ok(row.includes(Object.keys(newTask('x')).join(' ')))
+  for (const state of STATES) assert.ok(row.includes(`\`${state}\``), state)
+})
+
+test('the README names each error code and each type of message', () => {
+  const protocol = read('lib/protocol.ts')
+  const codes = protocol.match(/export type ErrorCode =([\s\S]*?)\n\n/)![1]!
+  const names = [...codes.matchAll(/'(\w+)'/g), ...protocol.matchAll(/type: '(\w+)'/g)]
+  assert.ok(names.length > 10)
+  for (const [, name] of names) assert.match(readme, new RegExp(`\\b${name}\\b`))
+})
+
+test('what has to pass runs the test command of the README', () => {
+  const [, command] = /^(npm ci && .*npm test)\b/m.exec(readme)!
+  assert.ok(read('.ci/run').includes(`\n${command}\n`))
+})
+
+test('each file that the README names is there', () => {
+  for (const [, path] of readme.matchAll(/\]\(([^):]+)\)/g)) {
+    if (!path!.endsWith('jobs') && !path!.endsWith('lib')) assert.ok(read(path!).length > 0)
+  }
+})
