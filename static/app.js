@@ -47,8 +47,9 @@ $('work').onsubmit = async (event) => {
 const shown = new Map()
 
 client.subscribe('tasks', ({ data, offset }) => {
-  if (offset === undefined) clearTasks() // the present state: whatever was shown may be of the past
-  for (const task of data.toReversed()) showTask(task)
+  const isPresentState = offset === undefined // newest first; changes come oldest first
+  if (isPresentState) clearTasks()
+  for (const task of isPresentState ? data.toReversed() : data) showTask(task)
   summarize()
 })
 

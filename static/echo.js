@@ -10,6 +10,7 @@ socket.onmessage = ({ data }) => show(data)
 socket.onclose = ({ code }) => show(`disconnected (${code}): reload the page`)
 form.onsubmit = (event) => {
   event.preventDefault()
+  if (socket.readyState !== WebSocket.OPEN) return show('not connected')
   socket.send(input.value)
   form.reset()
 }
