@@ -25,27 +25,25 @@ export function isMain(moduleUrl: string): boolean {
 /** Starts, then runs until a signal or a crash. A start that fails is one line and exit code 1. */
 export async function run(start: () => Promise<Stoppable>): Promise<void> {
   process.stdout.on('error', () => {}) // whoever read the log has gone; the server goes on
+  const starting = start()
+  // From here on, since a supervisor may change its mind while the server starts.
+  stopOnSignals(starting)
+  stopOnCrash(starting)
   try {
-    const app = await start()
-    stopOnSignals(app)
-    stopOnCrash(app)
+    await starting
   } catch (error) {
     createLog('error').error((error as Error).message)
     process.exit(1)
   }
 }
 
-function stopOnSignals(app: Stoppable): void {
+function stopOnSignals(starting: Promise<Stoppable>): void {
   let since: number | undefined
   const stop = async (signal: keyof typeof EXIT_CODES) => {
-    if (since !== undefined) {
-      // At Ctrl-C npm passes on the signal that the terminal has sent to all of the group already.
-      const isEcho =
-        process.env.npm_lifecycle_event === 'start' && performance.now() - since < NPM_ECHO
-      if (isEcho) return
-      process.exit(EXIT_CODES[signal])
-    }
+    if (since !== undefined && isNpmEcho(performance.now() - since)) return
+    if (since !== undefined) process.exit(EXIT_CODES[signal])
     since = performance.now()
+    const app = await starting
     app.log.info('stopping', { signal })
     process.exit((await app.close()) ? 0 : 1)
   }
@@ -53,20 +51,23 @@ function stopOnSignals(app: Stoppable): void {
   process.on('SIGTERM', stop)
 }
 
-// After a throw that nobody caught, no state can be trusted: save what can be, and start afresh.
-function stopOnCrash(app: Stoppable): void {
-  const { log } = app
+// At Ctrl-C npm passes on the signal that the terminal has sent to the whole group already.
+function isNpmEcho(milliseconds: number): boolean {
+  return process.env.npm_lifecycle_event === 'start' && milliseconds < NPM_ECHO
+}
+
+// After a throw that nobody caught no state can be trusted: save what can be, then start afresh.
+function stopOnCrash(starting: Promise<Stoppable>): void {
   let isCrashing = false
   process.on('uncaughtException', async (error, origin) => {
-    log.error(origin === 'unhandledRejection' ? 'unhandled rejection' : 'uncaught exception', {
-      error,
-    })
+    const { log, close } = await starting
+    const message = origin === 'unhandledRejection' ? 'unhandled rejection' : 'uncaught exception'
+    log.error(message, { error })
     if (isCrashing) return
     isCrashing = true
-    const closed = app.close(CRASH_DRAIN)
-    await within(CRASH_DRAIN, closed).catch((cause) =>
-      log.error('could not stop', { error: cause }),
-    )
+    await within(CRASH_DRAIN, close(CRASH_DRAIN)).catch((cause) => {
+      log.error('could not stop', { error: cause })
+    })
     process.exit(1)
   })
 }
