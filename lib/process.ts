@@ -25,7 +25,7 @@ export function isMain(moduleUrl: string): boolean {
 /** Starts, then runs until a signal or a crash. A start that fails is one line and exit code 1. */
 export async function run(start: () => Promise<Stoppable>): Promise<void> {
   process.stdout.on('error', () => {}) // whoever read the log has gone; the server goes on
-  const starting = start()
+  const starting = Promise.resolve().then(start) // which may throw at once, at a bad setting
   // From here on, since a supervisor may change its mind while the server starts.
   stopOnSignals(starting)
   stopOnCrash(starting)
