@@ -10,6 +10,7 @@ import { clientAddress } from './lib/address.ts'
 import { identify } from './lib/auth.ts'
 import { Batch } from './lib/batch.ts'
 import { readSettings, type Settings } from './lib/config.ts'
+import { isA } from './lib/errors.ts'
 import { fileRoutes } from './lib/files.ts'
 import { splitTarget } from './lib/framing.ts'
 import { upgradeRequired } from './lib/gate.ts'
@@ -48,7 +49,8 @@ export interface Additions {
 const LISTED = 100 // tasks in one answer, at most
 const BATCH = 100 // milliseconds between two frames of `tasks`
 const HTTP_CONNECTIONS = 1_000 // beside the WebSockets
-const GOODBYE = 5_000 // milliseconds of the time to stop that the tasks leave to the rest
+const GOODBYE = 5_000 // milliseconds at most: a quarter of the time to stop is for the sockets
+const DEFAULT_MESSAGE = 'You have a notification'
 const STATIC = fileURLToPath(new URL('static/', import.meta.url))
 
 /**
@@ -58,7 +60,8 @@ const STATIC = fileURLToPath(new URL('static/', import.meta.url))
  */
 export async function createApp(settings: Settings, additions: Additions = {}): Promise<App> {
   const log = additions.log ?? createLog(settings.logLevel)
-  const origins = new Origins(settings)
+  const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
+  const origins = new Origins({ ...settings, allowedHosts: [...settings.allowedHosts, host] })
   let isDraining = false
 
   const jobs = {
@@ -71,7 +74,7 @@ export async function createApp(settings: Settings, additions: Additions = {}): 
     definitions: [...Object.values(jobs), ...(additions.definitions ?? [])],
     onChange: (task) => {
       if (hub.isFollowed(`task:${task.id}`)) tell(`task:${task.id}`, task)
-      if (hub.isFollowed('tasks')) changes.add(task.id, withoutResult(task))
+      if (hub.isFollowed('tasks')) changed.add(task.id)
     },
   })
   const hub = new Hub({
@@ -84,12 +87,18 @@ export async function createApp(settings: Settings, additions: Additions = {}): 
       address: clientAddress(req, settings.trustProxy),
       user: identify(new URLSearchParams(splitTarget(req.url ?? '').query)),
     }),
-    present: {
+    lookUps: {
       task: (id) => tasks.find(id),
       tasks: async () => (await tasks.list({ limit: LISTED })).tasks.map(withoutResult),
     },
   })
-  const changes = new Batch<Task>(BATCH, (batch) => tell('tasks', batch))
+  const changed = new Batch(BATCH, async (ids) => {
+    const found = await Promise.all(ids.map((id) => tasks.find(id)))
+    tell(
+      'tasks',
+      found.flatMap((task) => (task ? [withoutResult(task)] : [])),
+    )
+  })
   const tell = (topic: string, data: unknown) => {
     hub.publish(topic, data).catch((error) => log.error('publish failed', { error }))
   }
@@ -107,7 +116,7 @@ export async function createApp(settings: Settings, additions: Additions = {}): 
     upgrade: (req, socket, head) => hub.upgrade(req, socket, head),
   })
   const port = await http.listen(settings.port, settings.host)
-  const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`
+  const url = `http://${host}:${port}`
   log.info('listening', { url })
 
   let closing: Promise<boolean> | undefined
@@ -119,9 +128,8 @@ export async function createApp(settings: Settings, additions: Additions = {}): 
     const deadline = performance.now() + milliseconds
     const left = () => Math.max(0, deadline - performance.now())
     isDraining = true
-    const unfinished = await tasks.drain(milliseconds - Math.min(GOODBYE, milliseconds / 2))
-    for (const { id: task, name, state } of unfinished) log.warn('task lost', { task, name, state })
-    changes.close()
+    const unfinished = await tasks.drain(milliseconds - Math.min(GOODBYE, milliseconds / 4))
+    await changed.flush()
     await hub.close(left() / 2)
     await http.close(left())
     log.info('stopped')
@@ -165,9 +173,7 @@ function createRoutes(tasks: TaskQueue, jobs: Jobs, isDraining: () => boolean): 
     if (query.has('state') && !state)
       throw unprocessable('state', `expected one of ${STATES.join(', ')}`)
     const name = query.get('name') ?? undefined
-    const after = query.get('after') ?? undefined
-    if (after !== undefined && !(await tasks.find(after)))
-      throw unprocessable('after', 'expected a task')
+    const after = readWhole(query, 'after', 0, 999_999_999)
     return json(200, await tasks.list({ state, name, limit, after }))
   }
 
@@ -187,8 +193,6 @@ function createRoutes(tasks: TaskQueue, jobs: Jobs, isDraining: () => boolean): 
   }
 }
 
-const DEFAULT_MESSAGE = 'You have a notification'
-
 function readWhole(query: URLSearchParams, name: string, least: number, most: number) {
   const text = query.get(name)
   if (text === null) return undefined
@@ -202,7 +206,7 @@ function withoutResult(task: Task): Task {
 
 // The queue knows nothing of HTTP: here its refusal becomes a status.
 function toHttpError(error: unknown): unknown {
-  if (!(error instanceof QueueFullError)) return error
+  if (!isA(error, QueueFullError)) return error
   return new HttpError(503, error.message, { cause: error, ...RETRY_SOON })
 }
 

@@ -9,17 +9,17 @@
 // a bound; `drain` ends inside its deadline. It does not promise to survive the process: all of it is
 // in memory.
 
+import { attempt } from './lib/attempt.ts'
 import { checkWhole } from './lib/check.ts'
 import { timestamp } from './lib/clock.ts'
 import { AbortableContext, type TaskContext } from './lib/context.ts'
 import { Crowd } from './lib/crowd.ts'
 import type { Definition, Work } from './lib/definition.ts'
-import { describeError } from './lib/errors.ts'
 import { toJson } from './lib/json.ts'
 import { type Lane, Lanes } from './lib/lane.ts'
 import { currentFields, type Fields, type Log, withFields } from './lib/log.ts'
 import { type ListOptions, type Page, TaskStore } from './lib/store.ts'
-import { newTask, resultOf, type Task } from './lib/task.ts'
+import { newTask, type Task } from './lib/task.ts'
 import { within } from './lib/within.ts'
 
 export type { TaskContext } from './lib/context.ts'
@@ -59,7 +59,7 @@ interface Run {
   readonly fields: Fields // of the log lines of whoever added it
 }
 
-const MAX_PAYLOAD_BYTES = 134_217_728 // of all unfinished tasks
+const MAX_PAYLOAD_BYTES = 128 * 1_048_576 // of all unfinished tasks
 const SLICE = 5 // milliseconds of starting tasks, then sockets and timers have their turn
 const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
 
@@ -115,7 +115,10 @@ export class TaskQueue {
     this.#unfinished.add(run)
     this.#payloadBytes += run.bytes
     this.#change(run)
-    const enter = () => this.#enter(run)
+    const enter = () => {
+      run.lane.enter(run)
+      this.#wake()
+    }
     if (options.after) options.after.then(enter, enter)
     else enter()
     return run.task
@@ -145,12 +148,14 @@ export class TaskQueue {
     if (await within(milliseconds - grace, this.idle())) return []
 
     this.#isStopped = true
-    const left = [...this.#unfinished]
+    const all = [...this.#unfinished]
     for (const context of this.#running) context.abort(new Error('the queue was drained'))
     await within(grace, this.#running.whenEmpty())
-    return left
-      .map((run) => run.task)
-      .filter(({ state }) => state !== 'succeeded' && state !== 'failed')
+    const left = all.filter(({ task: { state } }) => state !== 'succeeded' && state !== 'failed')
+    for (const { fields, task } of left) {
+      this.#options.log.warn('task lost', { ...fields, task: task.id, name: task.name })
+    }
+    return left.map((run) => run.task)
   }
 
   #plan<P>(work: Definition<P> | Work<P>, payload: P): Omit<Run, 'fields'> {
@@ -174,11 +179,6 @@ export class TaskQueue {
     if (this.#payloadBytes + bytes > MAX_PAYLOAD_BYTES) {
       throw new QueueFullError(`the task queue is full (${MAX_PAYLOAD_BYTES} bytes of payloads)`)
     }
-  }
-
-  #enter(run: Run): void {
-    run.lane.enter(run)
-    this.#wake()
   }
 
   // In a later turn of the event loop, so that what is under way there, a reply for one, goes first.
@@ -213,28 +213,13 @@ export class TaskQueue {
   // One attempt, from its start to its end. Never rejects: a task's failure ends here.
   async #run(run: Run, context: AbortableContext): Promise<void> {
     this.#change(run, { state: 'running', attempt: context.attempt, startedAt: timestamp() })
-    const outcome = await this.#attempt(run, context)
+    const outcome = await attempt(run.start, context)
     this.#change(run, { ...outcome, endedAt: timestamp() })
     this.#running.delete(context)
     this.#unfinished.delete(run)
     this.#payloadBytes -= run.bytes
     run.lane.leave()
     this.#wake()
-  }
-
-  async #attempt({ start }: Run, context: AbortableContext): Promise<Partial<Task>> {
-    const { log } = this.#options
-    const started = performance.now()
-    const ms = () => Math.round(performance.now() - started)
-    try {
-      const result = resultOf(await start(context))
-      log.debug('task succeeded', { ms: ms() })
-      return { state: 'succeeded', result }
-    } catch (error) {
-      const state = context.isAborted ? 'cancelled' : 'failed'
-      log.warn(`task ${state}`, { ms: ms(), error })
-      return { state, error: describeError(error) }
-    }
   }
 
   #change(run: Run, change: Partial<Task> = {}): void {

@@ -12,13 +12,17 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { Connection, type ConnectionLimits } from './lib/connection.ts'
 import { Crowd } from './lib/crowd.ts'
+import { isA } from './lib/errors.ts'
 import { Gate, type GateOptions } from './lib/gate.ts'
 import {
   CLOSE,
   type ClientMessage,
+  idOf,
   ProtocolError,
-  parseClientMessage,
+  parseFrame,
+  parseMessage,
   parseTopic,
+  type RequestId,
   type TopicKind,
 } from './lib/protocol.ts'
 import { type Subscription, Topics } from './lib/topic.ts'
@@ -31,8 +35,10 @@ export interface HubOptions extends GateOptions, ConnectionLimits {
   readonly maxRooms: number
   readonly heartbeatSeconds: number
   /** The present state of a topic, sent ahead of its changes. Undefined: there is no such topic. */
-  readonly present: Partial<Record<TopicKind, (name: string, user: string) => Promise<unknown>>>
+  readonly lookUps: Partial<Record<TopicKind, (name: string, user: string) => Promise<unknown>>>
 }
+
+const GOODBYES_AT_ONCE = 100
 
 type Subscribe = Extract<ClientMessage, { type: 'subscribe' }>
 
@@ -41,15 +47,12 @@ export class Hub {
   readonly #gate: Gate
   readonly #connections = new Crowd<Connection>()
   readonly #topics: Topics
-  readonly #heartbeat: NodeJS.Timeout
+  #heartbeat: NodeJS.Timeout | undefined // beats while somebody is there
 
   constructor(options: HubOptions) {
     this.#options = options
     this.#gate = new Gate(options)
     this.#topics = new Topics(options.maxRooms)
-    // The beat comes after a look at the sockets: pongs that came while the loop was blocked count.
-    const beat = () => setImmediate(() => this.#beat())
-    this.#heartbeat = setInterval(beat, options.heartbeatSeconds * 1_000).unref()
   }
 
   /** Open WebSockets. */
@@ -76,7 +79,6 @@ export class Hub {
 
   /** Says goodbye to all, in batches. Who has not closed after so many milliseconds is cut off. */
   async close(milliseconds: number): Promise<void> {
-    clearInterval(this.#heartbeat)
     await this.#sayGoodbye()
     if (await within(milliseconds, this.#connections.whenEmpty())) return
     for (const connection of this.#connections) connection.terminate()
@@ -85,18 +87,25 @@ export class Hub {
 
   #welcome(socket: WebSocket, connection: Connection): void {
     this.#connections.add(connection)
+    // The beat comes after a look at the sockets: pongs that came while the loop was blocked count.
+    const beat = () => setImmediate(() => this.#beat())
+    this.#heartbeat ??= setInterval(beat, this.#options.heartbeatSeconds * 1_000).unref()
     socket.on('message', (data, isBinary) => this.#receive(connection, data as Buffer, isBinary))
     socket.on('pong', () => connection.showLife())
     socket.on('close', (code) => this.#farewell(connection, code))
-    socket.on('error', () => {}) // a frame against the RFC: ws closes with its code, `close` follows
+    socket.on('error', (error) => connection.failed(error)) // `close` follows
     this.#options.log.info('client connected', { user: connection.user, clients: this.size })
   }
 
   #farewell(connection: Connection, code: number): void {
     this.#connections.delete(connection)
-    for (const topic of [...connection.subscriptions.keys()]) this.#unsubscribe(connection, topic)
-    const { user, closedWith } = connection
-    this.#options.log.info('client disconnected', { code: closedWith ?? code, user })
+    for (const topic of connection.subscriptions.keys()) this.#leave(connection, topic)
+    const { user, closedWith, error } = connection
+    if (this.size === 0) {
+      clearInterval(this.#heartbeat)
+      this.#heartbeat = undefined
+    }
+    this.#options.log.info('client disconnected', { code: closedWith ?? code, user, error })
   }
 
   #receive(connection: Connection, data: Buffer, isBinary: boolean): void {
@@ -116,13 +125,13 @@ export class Hub {
 
   // Never rejects: whatever a message leads to ends here.
   async #serve(connection: Connection, text: string): Promise<void> {
-    let message: ClientMessage | undefined
+    let id: RequestId | undefined
     try {
-      message = parseClientMessage(text)
-      await this.#handle(connection, message)
+      const frame = parseFrame(text)
+      id = idOf(frame)
+      await this.#handle(connection, parseMessage(frame))
     } catch (error) {
-      if (error instanceof ProtocolError) {
-        const id = error.id ?? (message && 'id' in message ? message.id : undefined)
+      if (isA(error, ProtocolError)) {
         return connection.send({ type: 'error', id, code: error.code, detail: error.message })
       }
       this.#options.log.error('message failed', { error })
@@ -137,7 +146,7 @@ export class Hub {
       case 'subscribe':
         return this.#subscribe(connection, message)
       case 'unsubscribe':
-        this.#unsubscribe(connection, message.topic)
+        this.#leave(connection, message.topic)
         return connection.send({ type: 'ok', id: message.id })
       case 'publish': {
         const { id, topic, data } = message
@@ -157,7 +166,7 @@ export class Hub {
     }
     const subscription = this.#join(connection, name)
     const { topic } = subscription
-    const lookUp = this.#options.present[kind]
+    const lookUp = this.#options.lookUps[kind]
     // Neither a gap nor an old state: if the topic moved during the look-up, look again. Between the
     // last look and the answer nothing else runs.
     let offset: number
@@ -167,15 +176,16 @@ export class Hub {
       state = await lookUp?.(subject, connection.user)
     } while (topic.offset !== offset)
 
+    // The client may have unsubscribed, or left, while the look-up was under way.
+    const isCurrent = connection.subscriptions.get(name) === subscription
     if (lookUp && state === undefined) {
-      this.#unsubscribe(connection, name)
-      throw new ProtocolError('not_found', 'there is no such task')
+      if (isCurrent) this.#leave(connection, name)
+      throw new ProtocolError('not_found', 'there is no such topic')
     }
     const { epoch } = topic
     const recovered = topic.hasAllSince(since)
     connection.send({ type: 'ok', id, topic: name, epoch, offset, recovered, messages: [] })
-    // The client may have unsubscribed, or left, while the look-up was under way.
-    if (connection.subscriptions.get(name) !== subscription) return
+    if (!isCurrent) return
     subscription.isLive = true
     if (lookUp) connection.send(topic.message(state))
   }
@@ -194,7 +204,7 @@ export class Hub {
     return subscription
   }
 
-  #unsubscribe({ subscriptions }: Connection, topic: string): void {
+  #leave({ subscriptions }: Connection, topic: string): void {
     const subscription = subscriptions.get(topic)
     subscriptions.delete(topic)
     if (subscription) this.#topics.leave(subscription)
@@ -208,7 +218,7 @@ export class Hub {
   async #sayGoodbye(): Promise<void> {
     const spread = 1_000 + 5 * this.size // milliseconds
     let said = 0
-    for (const connection of [...this.#connections]) {
+    for (const connection of this.#connections) {
       const delay = Math.round(Math.random() * spread)
       if (connection.speaksV1) connection.send({ type: 'goodbye', reconnect: true, delay })
       connection.close(CLOSE.goingAway, 'the server is stopping')
@@ -216,5 +226,3 @@ export class Hub {
     }
   }
 }
-
-const GOODBYES_AT_ONCE = 100

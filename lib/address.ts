@@ -5,16 +5,14 @@ import { BlockList, isIP } from 'node:net'
 
 /**
  * A set of addresses and networks: `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`.
- * Throws a `RangeError` that names the entry that is neither.
+ * Throws a `RangeError` for an entry that is neither.
  */
 export function addressSet(entries: readonly string[]): BlockList {
   const set = new BlockList()
   for (const entry of entries) {
-    const [address = '', prefix, ...rest] = entry.split('/')
-    const bits = isIP(address) === 6 ? 128 : 32
-    const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
-    if (!isIP(address) || !isPrefix || rest.length > 0) throw new RangeError(entry)
-    set.addSubnet(address, prefix === undefined ? bits : Number(prefix), family(address))
+    const [address = '', prefix = isIP(entry) === 6 ? '128' : '32'] = entry.split(/\/(.*)/s)
+    if (!isIP(address) || !/^\d{1,3}$/.test(prefix)) throw new RangeError(entry)
+    set.addSubnet(address, Number(prefix), family(address)) // throws for a prefix that is too long
   }
   return set
 }

@@ -1,44 +1,46 @@
-// Collects changes and hands them on together: what changes often is told seldom, and the newest
-// state of a thing replaces the one that waits.
+// Collects what has changed and hands it on together: what changes often is told seldom. Only keys
+// are kept; whoever takes them looks the newest state up, so that an old one is never told.
 
-const MAX_AT_ONCE = 250 // a frame of some 100 KB, far below what a client may have unread
-const MAX_WAITING = 10_000
+const MAX_AT_ONCE = 500 // keys: a frame of some 200 KB, well below what a client may have unread
+const MAX_WAITING = 20_000
 
-export class Batch<T> {
-  readonly #waiting = new Map<string, T>() // oldest first
+export class Batch {
+  readonly #waiting = new Set<string>() // oldest change first
   readonly #milliseconds: number
-  readonly #deliver: (items: T[]) => void
+  readonly #deliver: (keys: string[]) => Promise<void>
   #timer: NodeJS.Timeout | undefined
 
-  /** Delivers at most once in so many milliseconds, at most 250 items a time. */
-  constructor(milliseconds: number, deliver: (items: T[]) => void) {
+  /** Delivers at most once in so many milliseconds, at most 500 keys. `deliver` must not reject. */
+  constructor(milliseconds: number, deliver: (keys: string[]) => Promise<void>) {
     this.#milliseconds = milliseconds
     this.#deliver = deliver
   }
 
-  /** Beyond 10,000 that wait, the oldest is dropped. */
-  add(key: string, item: T): void {
+  /** Beyond 20,000 that wait, the one that has waited longest is dropped. */
+  add(key: string): void {
     this.#waiting.delete(key) // so that it moves to the end
-    this.#waiting.set(key, item)
-    if (this.#waiting.size > MAX_WAITING) this.#waiting.delete(this.#waiting.keys().next().value!)
-    this.#timer ??= setTimeout(() => this.#flush(), this.#milliseconds)
+    this.#waiting.add(key)
+    if (this.#waiting.size > MAX_WAITING) this.#take(1)
+    this.#timer ??= setTimeout(() => this.#tick(), this.#milliseconds)
   }
 
-  /** Delivers what waits at once, and forgets it. */
-  close(): void {
-    clearTimeout(this.#timer)
-    while (this.#waiting.size > 0) this.#deliver(this.#take())
+  /** Delivers all that waits at once. */
+  async flush(): Promise<void> {
+    while (this.#waiting.size > 0) await this.#deliver(this.#take(MAX_AT_ONCE))
   }
 
-  #flush(): void {
-    this.#deliver(this.#take())
+  async #tick(): Promise<void> {
+    await this.#deliver(this.#take(MAX_AT_ONCE))
     const more = this.#waiting.size > 0
-    this.#timer = more ? setTimeout(() => this.#flush(), this.#milliseconds) : undefined
+    this.#timer = more ? setTimeout(() => this.#tick(), this.#milliseconds) : undefined
   }
 
-  #take(): T[] {
-    const taken = [...this.#waiting].slice(0, MAX_AT_ONCE)
-    for (const [key] of taken) this.#waiting.delete(key)
-    return taken.map(([, item]) => item)
+  #take(count: number): string[] {
+    const taken = []
+    for (const key of this.#waiting) {
+      if (taken.push(key) === count) break
+    }
+    for (const key of taken) this.#waiting.delete(key)
+    return taken
   }
 }

@@ -24,7 +24,7 @@ export const SETTINGS = {
   logLevel: setting('LOG_LEVEL', 'info', level),
   concurrency: setting('CONCURRENCY', '8', whole(1, 10_000)),
   capacity: setting('CAPACITY', '10000', whole(1, 10_000_000)),
-  keep: setting('KEEP', '1000', whole(0, 10_000_000)),
+  keep: setting('KEEP', '1000', whole(0, 100_000)),
   workSeconds: setting('WORK_SECONDS', '5', seconds(0)),
   notifySeconds: setting('NOTIFY_SECONDS', '2', seconds(0)),
   maxBody: setting('MAX_BODY', '65536', whole(1, 16_777_216)),
@@ -123,7 +123,7 @@ function loopbackHost(text: string): string {
 function thisHost(text: string): string {
   const name = /^(?<name>[a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?$/i.exec(text)?.groups?.name ?? ''
   if (isThisMachine(name.toLowerCase())) return text
-  return expected('names of this machine, since this server is open to whoever reaches it')
+  return expected('loopback names, since this server is open to whoever reaches it')
 }
 
 function thisOrigin(text: string): string {

@@ -20,6 +20,8 @@ export class Connection {
   readonly subscriptions = new Map<string, Subscription>()
   /** The code with which the server closed it, if it did: a client that is gone can't repeat it. */
   closedWith: number | undefined
+  /** What it sent against the RFC, as `ws` names it; `ws` then closes with the code for that. */
+  error: string | undefined
   readonly #socket: WebSocket
   readonly #maxUnsent: number
   readonly #bucket: TokenBucket
@@ -59,10 +61,12 @@ export class Connection {
   /** Sends one text frame. A client that has too much unread is closed instead: it may resume. */
   write(frame: Buffer): void {
     if (!this.isOpen) return
-    if (this.#socket.bufferedAmount + frame.length <= this.#maxUnsent) {
+    const unsent = this.#socket.bufferedAmount
+    // Who has read everything may get any message, be it larger than the bound.
+    if (unsent === 0 || unsent + frame.length <= this.#maxUnsent) {
       this.#socket.send(frame, { binary: false })
     } else {
-      this.close(CLOSE.slow, 'too slow a reader: come back and resume')
+      this.close(CLOSE.slow, 'too slow a reader')
     }
   }
 
@@ -70,6 +74,10 @@ export class Connection {
     if (!this.isOpen) return
     this.closedWith = code
     this.#socket.close(code, reason)
+  }
+
+  failed(error: NodeJS.ErrnoException): void {
+    this.error = error.code
   }
 
   /** Cuts it without a word. */

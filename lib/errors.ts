@@ -6,11 +6,20 @@ export interface Failure {
   readonly message: string
 }
 
+/** `instanceof` that cannot throw: a proxy runs code of its own for it, and a revoked one throws. */
+export function isA<T>(value: unknown, type: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof type
+  } catch {
+    return false
+  }
+}
+
 const MAX_NAME_BYTES = 64
-const MAX_MESSAGE_BYTES = 896 // with the name under 1 KB
+const MAX_MESSAGE_BYTES = 896 // of UTF-8; with the name under 1 KB
 
 export function describeError(error: unknown): Failure {
-  const isError = error instanceof Error
+  const isError = isA(error, Error)
   return {
     name: cut(
       read(() => (isError ? error.name : typeof error)),

@@ -7,7 +7,7 @@ import { HttpError } from './reply.ts'
 const MAX_HEADERS = 100
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 
-/** Throws the 4xx or 505 that a malformed request deserves (RFC 9112 §2.3, §3.2, §6.1). */
+/** Throws the 4xx or the 505 that a malformed request deserves (RFC 9112 §2.3, §3.2, §6.1). */
 export function checkFraming(req: IncomingMessage): void {
   const { rawHeaders, headers, httpVersion } = req
   if (rawHeaders.length > 2 * MAX_HEADERS) throw new HttpError(431)
@@ -17,6 +17,9 @@ export function checkFraming(req: IncomingMessage): void {
   const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length
   if (hosts !== 1) throw new HttpError(400, `expected one Host header, got ${hosts}`)
   if (!HOST.test(headers.host!)) throw new HttpError(400, 'the Host header is malformed')
+
+  const { expect } = headers
+  if (expect !== undefined && !/^100-continue$/i.test(expect)) throw new HttpError(417)
 
   const coding = headers['transfer-encoding']
   if (coding === undefined) return

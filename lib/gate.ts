@@ -30,11 +30,22 @@ export interface Client {
 
 type Welcome = (socket: WebSocket, client: Client) => void
 
+// Far below the defaults of `ws`: this is what one socket may cost before its first whole message.
+const UPGRADER: ServerOptions & { closeTimeout: number } = {
+  noServer: true,
+  perMessageDeflate: false,
+  maxPayload: 65_536,
+  maxFragments: 64,
+  maxBufferedChunks: 256,
+  closeTimeout: 5_000, // milliseconds for a peer to answer a close; not in @types/ws 8.18
+  // Only our own name is answered: the default repeats the first one offered, be it a token.
+  handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+}
+
 export class Gate {
   readonly #options: GateOptions
   readonly #upgrader = new WebSocketServer(UPGRADER)
   readonly #byAddress = new Tally()
-  #open = 0
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -62,12 +73,17 @@ export class Gate {
 
   #check(req: IncomingMessage): void {
     const { path, isDraining, origins, maxConnections } = this.#options
+    // Where Node can be asked (see `http.ts`), a request for h2c never comes here.
+    if (req.headers.upgrade?.toLowerCase() !== 'websocket') {
+      throw new HttpError(400, 'expected Upgrade: websocket, or none')
+    }
     if (splitTarget(req.url ?? '').path !== path) throw new HttpError(404, 'no WebSocket is here')
     checkHandshake(req)
     if (isDraining()) throw new HttpError(503, 'the server is stopping', RETRY_SOON)
     origins.checkHost(req)
     origins.checkOrigin(req)
-    if (this.#open >= maxConnections) throw new HttpError(503, 'too many connections', RETRY_SOON)
+    if (this.#upgrader.clients.size >= maxConnections)
+      throw new HttpError(503, 'too many connections', RETRY_SOON)
   }
 
   #checkAddress({ address }: Client): void {
@@ -76,18 +92,14 @@ export class Gate {
   }
 
   #count(webSocket: WebSocket, { address }: Client): void {
-    this.#open++
     this.#byAddress.add(address)
-    webSocket.once('close', () => {
-      this.#open--
-      this.#byAddress.remove(address)
-    })
+    webSocket.once('close', () => this.#byAddress.remove(address))
   }
 }
 
 /** What a plain request for the WebSocket's path gets (RFC 9110 §15.5.22, RFC 6455 §4.4). */
 export function upgradeRequired(): HttpError {
-  const headers = { upgrade: 'websocket', 'sec-websocket-version': '13' }
+  const headers = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
   return new HttpError(426, 'expected a WebSocket handshake, version 13', { headers })
 }
 
@@ -97,25 +109,9 @@ function checkHandshake(req: IncomingMessage): void {
   if (method !== 'GET') throw new HttpError(405, 'expected GET', { headers: { allow: 'GET' } })
   checkFraming(req)
   if (httpVersion !== '1.1') throw new HttpError(400, 'expected HTTP/1.1')
-  if (headers.upgrade?.toLowerCase() !== 'websocket') {
-    throw new HttpError(400, 'expected Upgrade: websocket')
-  }
   // `ws` would take version 8 as well, a draft.
   if (headers['sec-websocket-version'] !== '13') throw upgradeRequired()
   const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim())
   if (!offered || offered.includes(SUBPROTOCOL)) return
   throw new HttpError(400, `expected the subprotocol ${SUBPROTOCOL} or none`)
-}
-
-// Far below the defaults of `ws`: this is what one socket may cost before its first whole message.
-const UPGRADER: ServerOptions & { closeTimeout: number } = {
-  noServer: true,
-  clientTracking: false,
-  perMessageDeflate: false,
-  maxPayload: 65_536,
-  maxFragments: 64,
-  maxBufferedChunks: 256,
-  closeTimeout: 5_000, // milliseconds for a peer to answer a close; not in @types/ws 8.18
-  // Only our own name is answered: the default repeats the first one offered, be it a token.
-  handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
 }

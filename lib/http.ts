@@ -13,6 +13,7 @@ import {
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Crowd } from './crowd.ts'
+import { isA } from './errors.ts'
 import { checkFraming } from './framing.ts'
 import { type Log, withFields } from './log.ts'
 import type { Origins } from './origin.ts'
@@ -37,12 +38,13 @@ export interface HttpOptions {
 }
 
 /** Probes come by address, so these two answer to any Host. */
-const ANY_HOST: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
+const ANY_HOST = /^\/(healthz|readyz)\/?$/
 
 export class HttpServer {
   readonly #options: HttpOptions
   readonly #server: Server
   readonly #replies = new Crowd<ServerResponse>() // under way
+  readonly #byConnection = new WeakMap<Duplex, Set<ServerResponse>>() // the same; several in a pipeline
 
   constructor(options: HttpOptions) {
     this.#options = options
@@ -53,6 +55,8 @@ export class HttpServer {
       keepAliveTimeout: 5_000,
       maxHeaderSize: 16_384,
       requireHostHeader: false, // `checkFraming` does, with a problem document
+      // From Node 22.21 and 24.9 on: h2c is then served as if it had not been asked for.
+      shouldUpgradeCallback: (req) => req.headers.upgrade?.toLowerCase() === 'websocket',
     })
     this.#server.timeout = 60_000 // a connection on which nothing moves
     this.#server.maxHeadersCount = 0 // Node would drop what is above; `checkFraming` refuses it
@@ -60,37 +64,63 @@ export class HttpServer {
     this.#server.maxConnections = options.maxConnections
 
     const listener = (req: IncomingMessage, res: ServerResponse) => this.#respond(req, res)
+    this.#server.on('connection', (socket) => this.#watch(socket))
     this.#server.on('request', listener)
     this.#server.on('checkContinue', listener) // Node would ask for the body before it is wanted
+    this.#server.on('checkExpectation', listener)
     this.#server.on('clientError', (error, socket) => this.#refuseUnparsed(error, socket))
-    this.#server.on('upgrade', options.upgrade)
+    this.#server.on('upgrade', (req, socket, head) => this.#upgrade(req, socket, head))
   }
 
   /** Resolves to the port. Rejects if the address can't be had. */
   async listen(port: number, host: string): Promise<number> {
     this.#server.listen(port, host)
     await once(this.#server, 'listening')
+    // Without a listener, a connection that can't be accepted would end the process.
+    this.#server.on('error', (error) => this.#options.log.error('not accepted', { error }))
     return (this.#server.address() as AddressInfo).port
   }
 
   /** Takes no more connections. What is under way after so many milliseconds is cut off. */
   async close(milliseconds: number): Promise<void> {
+    const deadline = performance.now() + milliseconds
     const closed = new Promise((resolve) => this.#server.close(resolve))
     await within(milliseconds, this.#replies.whenEmpty())
     this.#server.closeAllConnections()
-    await closed
+    // A refused upgrade that nobody reads is no connection of Node's any more, and ends by itself.
+    await within(Math.max(0, deadline - performance.now()), closed)
+  }
+
+  // When a connection dies Node tells the reply whose turn it is, not those in line behind it.
+  #watch(socket: Duplex): void {
+    const replies = new Set<ServerResponse>()
+    this.#byConnection.set(socket, replies)
+    socket.once('close', () => {
+      for (const res of replies) res.emit('close')
+    })
+  }
+
+  // Behind a request that still waits for its reply, that reply would end up among the frames.
+  #upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#byConnection.get(socket)!.size > 0) socket.destroy()
+    else this.#options.upgrade(req, socket, head)
   }
 
   // Never rejects: whatever is thrown on the way becomes a reply.
   async #respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const together = this.#byConnection.get(req.socket)!
     this.#replies.add(res)
-    res.once('close', () => this.#replies.delete(res))
+    together.add(res)
+    res.once('close', () => {
+      this.#replies.delete(res)
+      together.delete(res)
+    })
     res.on('error', () => {}) // a write to a client that has left; `close` is what counts
     const request = new Request(req, res, this.#options.maxBody)
     const started = performance.now()
     await withFields({ requestId: request.id }, async () => {
       const reply = await this.#answer(req, request)
-      this.#send(res, request, reply)
+      await this.#send(req, res, request, reply)
       const ms = Math.round(performance.now() - started)
       const { method, path } = request
       this.#options.log.debug('replied', { method, path, status: reply.status, ms })
@@ -102,20 +132,20 @@ export class HttpServer {
     try {
       checkFraming(req)
       if (request.method === 'POST' || request.method === 'DELETE') origins.checkOrigin(req)
-      if (!ANY_HOST.has(request.path)) origins.checkHost(req)
+      if (!ANY_HOST.test(request.path)) origins.checkHost(req)
       const { handler, params } = router.find(request.method, request.path)
       request.params = params
       const reply = await handler(request)
       if (reply?.status) return reply
-      throw new TypeError(`${request.method} ${request.path}: expected a reply from the handler`)
+      throw new TypeError('expected a reply from the handler, such as json(200, …)')
     } catch (cause) {
       const error = translate(cause)
-      if (!(error instanceof HttpError)) log.error('request failed', { error })
+      if (!isA(error, HttpError)) log.error('request failed', { error })
       return problem(error)
     }
   }
 
-  #send(res: ServerResponse, request: Request, reply: Reply): void {
+  async #send(req: IncomingMessage, res: ServerResponse, request: Request, reply: Reply) {
     try {
       res.statusCode = reply.status
       res.setHeader('x-content-type-options', 'nosniff')
@@ -123,18 +153,21 @@ export class HttpServer {
       if (this.#options.isDraining()) res.setHeader('connection', 'close')
       for (const [name, value] of Object.entries(reply.headers)) res.setHeader(name, value)
       if (request.method === 'HEAD') res.setHeader('content-length', Buffer.byteLength(reply.body))
-      res.end(reply.body) // once and whole, so that Node knows the length, and what has no body
+      if (reply.headers.connection === 'close' && !req.complete) await linger(req, res, reply)
+      else res.end(reply.body) // once and whole: Node then knows the length, and what has no body
       request.sent()
     } catch (error) {
       // A handler returned a header with a line feed in it, for instance.
       this.#options.log.error('reply failed', { error })
-      res.destroy()
+      if (res.headersSent) return void res.destroy()
+      for (const name of res.getHeaderNames()) res.removeHeader(name)
+      await this.#send(req, res, request, problem(error))
     }
   }
 
   // What the parser refused never became a request. Node would answer it without a body.
   #refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const isMidReply = [...this.#replies].some((res) => res.socket === socket && res.headersSent)
+    const isMidReply = [...this.#byConnection.get(socket)!].some((res) => res.headersSent)
     if (isMidReply || error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else refuse(socket, new HttpError(UNPARSED[error.code ?? ''] ?? 400))
   }
@@ -144,6 +177,18 @@ const UNPARSED: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
   ERR_HTTP_REQUEST_TIMEOUT: 408,
+}
+
+const LINGER = 1_000 // milliseconds
+
+// Closing on bytes that were not read is a reset, which may overtake the reply. So what of the body
+// is under way is thrown away, for a while.
+async function linger(req: IncomingMessage, res: ServerResponse, { body }: Reply): Promise<void> {
+  res.setHeader('content-length', Buffer.byteLength(body))
+  res.write(body)
+  req.resume()
+  await within(LINGER, new Promise((resolve) => req.once('end', resolve).once('close', resolve)))
+  res.end()
 }
 
 /** Answers a raw socket, one that has no `ServerResponse`, and ends it. */

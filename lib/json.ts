@@ -4,7 +4,7 @@
 /** Deeper nesting is refused: far above any real document, far below the stack of `JSON.stringify`. */
 export const MAX_DEPTH = 32
 
-/** Thrown by `parseJson`. `pointer` (RFC 6901) is set when the text is JSON but a number is too big. */
+/** Thrown for JSON that is refused. `pointer` (RFC 6901) is set when it is for one number in it. */
 export class JsonError extends Error {
   override readonly name = 'JsonError'
   readonly pointer: string | undefined
@@ -15,11 +15,24 @@ export class JsonError extends Error {
   }
 }
 
+/** Throws a `JsonError` for what is no JSON, or what `checkJson` refuses. */
 export function parseJson(text: string): unknown {
-  const value = parse(text)
-  const tooBig = check(value, MAX_DEPTH)
-  if (tooBig === undefined) return value
-  throw new JsonError('expected a number that JSON can hold, got one beyond its range', tooBig)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // Its message quotes the text: a client's own words have no place in an answer or a log.
+    throw new JsonError('expected JSON')
+  }
+  checkJson(value)
+  return value
+}
+
+/** Throws a `JsonError` for what was parsed and could not be written again as it was. */
+export function checkJson(value: unknown): void {
+  const pointer = findInfinite(value, MAX_DEPTH)
+  if (pointer === undefined) return
+  throw new JsonError('expected a number that JSON can hold, got one beyond its range', pointer)
 }
 
 /**
@@ -37,23 +50,14 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Its message quotes the text: a client's own words have no place in an answer or a log.
-    throw new JsonError('expected JSON')
-  }
-}
-
 // Returns the pointer to the first number that is not finite.
-function check(value: unknown, levels: number): string | undefined {
+function findInfinite(value: unknown, levels: number): string | undefined {
   if (typeof value === 'number' && !Number.isFinite(value)) return ''
   if (typeof value !== 'object' || value === null) return undefined
   if (levels === 0) throw new JsonError(`expected at most ${MAX_DEPTH} levels of nesting`)
 
   for (const [key, child] of Object.entries(value)) {
-    const pointer = check(child, levels - 1)
+    const pointer = findInfinite(child, levels - 1)
     if (pointer !== undefined) return `/${escapePointer(key)}${pointer}`
   }
   return undefined

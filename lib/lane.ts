@@ -1,7 +1,10 @@
 // Lanes: each has some slots and a line of those that wait for one, first come, first served. What
 // has a lane of its own never waits behind the others.
 
+import type { Definition } from './definition.ts'
 import { Fifo } from './fifo.ts'
+
+type LaneOwner = Pick<Definition<never>, 'name' | 'concurrency'>
 
 export class Lane<T> {
   readonly #line = new Fifo<T>()
@@ -57,9 +60,4 @@ export class Lanes<T> {
     this.#definitions.set(name, { definition, lane })
     return lane
   }
-}
-
-interface LaneOwner {
-  readonly name: string
-  readonly concurrency?: number
 }

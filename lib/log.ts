@@ -3,6 +3,7 @@
 // task's), also after an `await`: AsyncLocalStorage carries them.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { timestamp } from './clock.ts'
 import { cut, describeError } from './errors.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
@@ -19,7 +20,8 @@ export interface Log {
 /** From the most to the fewest lines. */
 export const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
-const MAX_TEXT_BYTES = 8_192
+const MAX_TEXT = 8_192 // bytes of one string
+const MAX_FIELD = 16_384 // bytes of one field
 
 const scope = new AsyncLocalStorage<Fields>()
 
@@ -41,8 +43,10 @@ export function createLog(
   const writer = (level: Level): Write => {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(threshold)) return () => {}
     return (message, fields) => {
-      const time = new Date().toISOString()
-      write(`${format({ time, level, message, ...scope.getStore(), ...fields })}\n`)
+      const time = timestamp()
+      const entry = { time, level, message }
+      // Twice: first in order, and not to be replaced by a field of the same name.
+      write(`${format(Object.assign({ ...entry }, scope.getStore(), fields, entry))}\n`)
     }
   }
   return {
@@ -61,7 +65,7 @@ export function compact(entry: Fields): string {
 
 /** The same for the eye: `12:00:01 info  listening url="http://…"`. */
 export function readable({ time, level, message, ...fields }: Fields): string {
-  const rest = present(fields).map(([key, value]) => ` ${key}=${stringify(value)}`)
+  const rest = present(fields).map(([key, value]) => ` ${printable(key)}=${stringify(value)}`)
   return `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${printable(String(message))}${rest.join('')}`
 }
 
@@ -71,7 +75,8 @@ function present(fields: Fields): [key: string, value: unknown][] {
 
 function stringify(value: unknown): string {
   try {
-    return printable(JSON.stringify(value, show) ?? 'null')
+    const text = JSON.stringify(value, show) ?? 'null'
+    return printable(text.length > MAX_FIELD ? JSON.stringify(cut(text, MAX_FIELD)) : text)
   } catch {
     return '"unreadable"' // a cycle, a BigInt, a `toJSON` that throws: a task may log anything
   }
@@ -79,7 +84,7 @@ function stringify(value: unknown): string {
 
 // Bounded: an error may carry 10 MB of text, and a task may log what a client sent.
 function show(_key: string, value: unknown): unknown {
-  if (typeof value === 'string') return cut(value, MAX_TEXT_BYTES)
+  if (typeof value === 'string') return cut(value, MAX_TEXT)
   return value instanceof Error ? { ...describeError(value), stack: value.stack } : value
 }
 

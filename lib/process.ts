@@ -1,7 +1,7 @@
 // The server as a process: signals, exit codes, and what happens when something is thrown that
 // nobody caught. Supervisors read the exit code; people read one clear line.
 
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { createLog, type Log } from './log.ts'
 import { within } from './within.ts'
@@ -19,18 +19,22 @@ const NPM_ECHO = 100 // milliseconds
 /** Whether the module is the program that was started. */
 export function isMain(moduleUrl: string): boolean {
   const program = process.argv[1]
-  return program !== undefined && moduleUrl === pathToFileURL(realpathSync(program)).href
+  if (program === undefined || !existsSync(program)) return false
+  return moduleUrl === pathToFileURL(realpathSync(program)).href
 }
 
-/** Starts, then runs until a signal or a crash. A start that fails is one line and exit code 1. */
-export async function run(start: () => Promise<Stoppable>): Promise<void> {
+/**
+ * Starts an app, and sees to it that a signal or a crash stops it in order. Resolves to the app once
+ * it has started. A start that fails is one line in the log and exit code 1.
+ */
+export async function run<App extends Stoppable>(start: () => Promise<App>): Promise<App> {
   process.stdout.on('error', () => {}) // whoever read the log has gone; the server goes on
   const starting = Promise.resolve().then(start) // which may throw at once, at a bad setting
   // From here on, since a supervisor may change its mind while the server starts.
   stopOnSignals(starting)
   stopOnCrash(starting)
   try {
-    await starting
+    return await starting
   } catch (error) {
     createLog('error').error((error as Error).message)
     process.exit(1)

@@ -2,7 +2,7 @@
 // becomes a message. One JSON object a frame, told apart by `type`; `id` pairs an answer with its
 // request within one connection.
 
-import { isObject, parseJson } from './json.ts'
+import { checkJson, isObject, type JsonError } from './json.ts'
 import { isName } from './names.ts'
 
 export const SUBPROTOCOL = 'meanwhile.v1'
@@ -62,18 +62,35 @@ export const CLOSE = {
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
   readonly code: ErrorCode
-  readonly id: RequestId | undefined
 
-  constructor(code: ErrorCode, message: string, id?: RequestId) {
+  constructor(code: ErrorCode, message: string) {
     super(message)
     this.code = code
-    this.id = id
   }
 }
 
-/** Reads a client's frame. Throws a `ProtocolError`, with the request's id if that could be read. */
-export function parseClientMessage(text: string): ClientMessage {
-  const frame = parseFrame(text)
+export type Frame = Readonly<Record<string, unknown>>
+
+/** Reads a client's frame. Throws a `ProtocolError` for what is no object with a type. */
+export function parseFrame(text: string): Frame {
+  try {
+    const frame: unknown = JSON.parse(text)
+    if (isObject(frame) && typeof frame.type === 'string') return frame
+  } catch {
+    // What is no JSON and what is no frame get the same answer.
+  }
+  throw new ProtocolError('bad_message', 'expected a JSON object with a type')
+}
+
+/** The id to answer with, whatever else is wrong with the frame. */
+export function idOf({ id }: Frame): RequestId | undefined {
+  const isId = Number.isSafeInteger(id) || (typeof id === 'string' && id.length <= 64)
+  return isId ? (id as RequestId) : undefined
+}
+
+/** Throws a `ProtocolError` for what is no message. */
+export function parseMessage(frame: Frame): ClientMessage {
+  check(frame)
   switch (frame.type) {
     case 'ping':
       return { type: 'ping' }
@@ -84,7 +101,7 @@ export function parseClientMessage(text: string): ClientMessage {
     case 'publish':
       return { type: 'publish', ...requestOf(frame), data: dataOf(frame) }
     default:
-      throw refusal('unknown_type', 'expected subscribe, unsubscribe, publish or ping', frame)
+      throw new ProtocolError('unknown_type', 'expected subscribe, unsubscribe, publish or ping')
   }
 }
 
@@ -97,45 +114,33 @@ export function parseTopic(topic: string): { kind: TopicKind; name: string } | u
   return kind && isName(name) ? { kind: kind as TopicKind, name } : undefined
 }
 
-type Frame = Readonly<Record<string, unknown>>
-
-function parseFrame(text: string): Frame {
+function check(frame: Frame): void {
   try {
-    const frame = parseJson(text)
-    if (isObject(frame) && typeof frame.type === 'string') return frame
-  } catch {
-    // Below: what is no JSON and what is no message get the same answer.
+    checkJson(frame)
+  } catch (error) {
+    throw new ProtocolError('bad_message', (error as JsonError).message)
   }
-  throw new ProtocolError('bad_message', 'expected a JSON object with a type, 32 levels at most')
 }
 
 function requestOf(frame: Frame): { id: RequestId; topic: string } {
-  const { id, topic } = frame
-  if (!isRequestId(id)) {
-    throw refusal('bad_message', 'expected id: an integer or a string of at most 64', frame)
+  const { topic } = frame
+  const id = idOf(frame)
+  if (id === undefined) {
+    throw new ProtocolError('bad_message', 'expected id: an integer or a string of at most 64')
   }
   if (typeof topic === 'string' && parseTopic(topic)) return { id, topic }
-  throw refusal('bad_topic', 'expected room:NAME, user:NAME, task:ID or tasks', frame)
+  throw new ProtocolError('bad_topic', 'expected room:NAME, user:NAME, task:ID or tasks')
 }
 
-function sinceOf(frame: Frame): { since?: Position } {
-  const { since } = frame
+function sinceOf({ since }: Frame): { since?: Position } {
   if (since === undefined) return {}
   if (isObject(since) && typeof since.epoch === 'string' && Number.isSafeInteger(since.offset)) {
     return { since: { epoch: since.epoch, offset: since.offset as number } }
   }
-  throw refusal('bad_message', 'expected since: {epoch, offset}', frame)
+  throw new ProtocolError('bad_message', 'expected since: {epoch, offset}')
 }
 
-function dataOf(frame: Frame): unknown {
-  if (frame.data !== undefined) return frame.data
-  throw refusal('bad_message', 'expected data', frame)
-}
-
-function refusal(code: ErrorCode, detail: string, { id }: Frame): ProtocolError {
-  return new ProtocolError(code, detail, isRequestId(id) ? id : undefined)
-}
-
-function isRequestId(id: unknown): id is RequestId {
-  return Number.isSafeInteger(id) || (typeof id === 'string' && id.length <= 64)
+function dataOf({ data }: Frame): unknown {
+  if (data !== undefined) return data
+  throw new ProtocolError('bad_message', 'expected data')
 }

@@ -2,6 +2,7 @@
 // A reply is made and tested without a socket; `http.ts` and the WebSocket gate write it.
 
 import { STATUS_CODES } from 'node:http'
+import { isA } from './errors.ts'
 
 export interface Reply {
   readonly status: number
@@ -49,7 +50,7 @@ export function unprocessable(pointer: string, detail: string): HttpError {
 
 /** The problem document for an error (RFC 9457). What is no `HttpError` says nothing but 500. */
 export function problem(error: unknown): Reply {
-  if (!(error instanceof HttpError)) return problem(new HttpError(500))
+  if (!isA(error, HttpError)) return problem(new HttpError(500))
 
   const { status, message: detail, headers, errors } = error
   const document = { type: 'about:blank', title: STATUS_CODES[status], status, detail, errors }

@@ -21,7 +21,9 @@ export class Request {
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #maxBody: number
-  #replied: { over: Promise<void>; end: () => void } | undefined
+  #body: Promise<Buffer> | undefined
+  #replied: Promise<void> | undefined
+  #endReply = () => {}
 
   constructor(req: IncomingMessage, res: ServerResponse, maxBody: number) {
     const { path, query } = splitTarget(req.url ?? '')
@@ -40,16 +42,19 @@ export class Request {
    * (https://github.com/Kludex/starlette/issues/1438 is what then becomes of the work).
    */
   get replied(): Promise<void> {
-    this.#replied ??= this.#watchReply()
-    return this.#replied.over
+    this.#replied ??= new Promise((resolve) => {
+      this.#endReply = resolve
+      if (this.#res.closed || this.#req.socket.destroyed) resolve()
+      else this.#res.once('close', resolve)
+    })
+    return this.#replied
   }
 
   /** To be called once the whole reply was handed to Node: from now on it is the client's turn. */
   sent(): void {
     if (!this.#replied || this.#res.closed) return
-    const { over, end } = this.#replied
-    const timer = setTimeout(end, MAX_WAIT_FOR_READER).unref()
-    over.then(() => clearTimeout(timer))
+    const timer = setTimeout(this.#endReply, MAX_WAIT_FOR_READER).unref()
+    this.#res.once('close', () => clearTimeout(timer))
   }
 
   /** Whether a body comes with the request, be it an empty one in chunks. */
@@ -61,19 +66,10 @@ export class Request {
   /** Reads the body. Throws a 413, 415 or 400 for what is no JSON, a 422 for any but an object. */
   async json(): Promise<Record<string, unknown>> {
     this.#checkBody()
-    const value = parse(await this.#read())
+    this.#body ??= this.#read()
+    const value = parse(await this.#body)
     if (isObject(value)) return value
     throw unprocessable('', 'expected a JSON object')
-  }
-
-  #watchReply() {
-    let end = () => {}
-    const over = new Promise<void>((resolve) => {
-      end = resolve
-      if (this.#res.closed) resolve()
-      else this.#res.once('close', resolve)
-    })
-    return { over, end }
   }
 
   // From the headers alone, so that a bad body is refused unread.
@@ -91,7 +87,8 @@ export class Request {
 
   #read(): Promise<Buffer> {
     // The client holds its body back until it hears this: nobody asked for it before the checks.
-    if (this.#req.headers.expect !== undefined) this.#res.writeContinue()
+    const { expect } = this.#req.headers
+    if (expect !== undefined && this.#req.httpVersion === '1.1') this.#res.writeContinue()
 
     const chunks: Buffer[] = []
     let bytes = 0
@@ -105,6 +102,7 @@ export class Request {
       })
       this.#req.once('end', () => resolve(Buffer.concat(chunks)))
       this.#req.once('error', lost).once('close', lost) // after the end these change nothing
+      if (this.#req.destroyed) lost()
     })
   }
 

@@ -17,8 +17,6 @@ interface Place {
 export interface Match {
   readonly handler: Handler
   readonly params: Readonly<Record<string, string>>
-  /** The pattern, for instance `/tasks/:id`: a name for the route that no client can make up. */
-  readonly route: string
 }
 
 export class Router {
@@ -34,18 +32,17 @@ export class Router {
 
   /** Throws a 400 for a path that is none, a 404 for an unknown one, a 405 for another method. */
   find(method: string, path: string): Match {
-    if (method === 'OPTIONS' && path === '*')
-      return { handler: options(ALL), params: {}, route: '*' }
+    if (method === 'OPTIONS' && path === '*') return { handler: options(ALL), params: {} }
     const segments = decode(path)
-    const [route, place] = this.#match(path, segments)
+    const place = this.#match(path, segments)
     const handler = place.handlers.get(method)
-    if (handler) return { handler, params: paramsOf(place, segments), route }
+    if (handler) return { handler, params: paramsOf(place, segments) }
 
     if (method === 'HEAD' && place.handlers.has('GET')) return this.find('GET', path)
     const allowed = [...place.handlers.keys()]
     if (allowed.includes('GET')) allowed.push('HEAD')
     const allow = [...allowed, 'OPTIONS'].join(', ')
-    if (method === 'OPTIONS') return { handler: options(allow), params: {}, route }
+    if (method === 'OPTIONS') return { handler: options(allow), params: {} }
     throw new HttpError(405, `expected ${allow}`, { headers: { allow } })
   }
 
@@ -55,10 +52,10 @@ export class Router {
     return place
   }
 
-  #match(path: string, segments: readonly string[]): [route: string, place: Place] {
+  #match(path: string, segments: readonly string[]): Place {
     const exact = this.#places.get(path)
-    if (exact) return [path, exact]
-    for (const entry of this.#places) if (fits(entry[1].segments, segments)) return entry
+    if (exact) return exact
+    for (const place of this.#places.values()) if (fits(place.segments, segments)) return place
     throw new HttpError(404, 'nothing is at this path')
   }
 }

@@ -1,5 +1,5 @@
 // All tasks that are known: those on their way, and the last so many that have ended. Of these the
-// failed ones are remembered longest, since somebody may still have to look at them.
+// failed ones are remembered longer, since somebody may still have to look at them.
 
 import { Fifo } from './fifo.ts'
 import type { State, Task } from './task.ts'
@@ -8,8 +8,8 @@ export interface ListOptions {
   readonly state?: State | undefined
   readonly name?: string | undefined
   readonly limit: number
-  /** Only tasks older than the one with this id. */
-  readonly after?: string | undefined
+  /** The `next` of the page before. */
+  readonly after?: number | undefined
 }
 
 export interface Page {
@@ -18,41 +18,53 @@ export interface Page {
   readonly next: string | null
 }
 
+interface Entry {
+  readonly task: Task
+  /** Counts the tasks as they come. A page goes on at a number, also when its task is forgotten. */
+  readonly number: number
+}
+
 export class TaskStore {
   readonly #keep: number
-  readonly #tasks = new Map<string, Task>() // the newest snapshot of each, oldest task first
+  readonly #entries = new Map<string, Entry>() // oldest task first
   readonly #failed = new Fifo<string>() // ids of those that have ended, oldest first, here and in
   readonly #others = new Fifo<string>()
+  #count = 0
 
   constructor(keep: number) {
     this.#keep = keep
   }
 
   find(id: string): Task | undefined {
-    return this.#tasks.get(id)
+    return this.#entries.get(id)?.task
   }
 
   /** The newest first. */
-  list({ state, name, limit, after }: ListOptions): Page {
-    const all = [...this.#tasks.values()].reverse()
-    const start = after === undefined ? 0 : all.findIndex((task) => task.id === after) + 1
-    if (after !== undefined && start === 0) return { tasks: [], next: null }
-
-    const matching = all
-      .slice(start)
-      .filter((task) => (!state || task.state === state) && (!name || task.name === name))
-    const tasks = matching.slice(0, limit)
-    return { tasks, next: matching.length > limit ? tasks.at(-1)!.id : null }
+  list({ state, name, limit, after = Number.POSITIVE_INFINITY }: ListOptions): Page {
+    const matching = [...this.#entries.values()].filter(
+      ({ task, number }) =>
+        number < after && (!state || task.state === state) && (!name || task.name === name),
+    )
+    const page = matching.slice(-limit).reverse()
+    const next = matching.length > limit ? String(page.at(-1)!.number) : null
+    return { tasks: page.map(({ task }) => task), next }
   }
 
-  /** Takes a task's newest snapshot. With one that has ended, the oldest that has may be forgotten. */
+  /** Takes a task's newest snapshot. With one that has ended, another that has may be forgotten. */
   set(task: Task): void {
-    this.#tasks.set(task.id, task)
+    const number = this.#entries.get(task.id)?.number ?? this.#count++
+    this.#entries.set(task.id, { task, number })
     if (task.endedAt === null) return
 
     const line = task.state === 'failed' ? this.#failed : this.#others
     line.push(task.id)
-    if (this.#failed.size + this.#others.size <= this.#keep) return
-    this.#tasks.delete((this.#others.shift() ?? this.#failed.shift())!)
+    if (this.#failed.size + this.#others.size > this.#keep) this.#forgetOne()
+  }
+
+  // At most half of those kept may be failed ones, or else a success would be forgotten at once.
+  #forgetOne(): void {
+    const isTooMany = this.#failed.size > this.#keep / 2
+    const oldest = isTooMany ? this.#failed.shift() : (this.#others.shift() ?? this.#failed.shift())
+    this.#entries.delete(oldest!)
   }
 }

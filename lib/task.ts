@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { timestamp } from './clock.ts'
 import type { Failure } from './errors.ts'
-import { toJson } from './json.ts'
+import { parseJson, toJson } from './json.ts'
 
 export const STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const
 export type State = (typeof STATES)[number]
@@ -54,10 +54,10 @@ const MAX_RESULT_BYTES = 65_536
 
 /**
  * What a function returned, made safe to keep: a copy, since the function may hold on to its own.
- * Throws for what JSON can't hold, and a `RangeError` beyond 64 KiB of it.
+ * Throws for what JSON can't hold, or beyond 64 KiB or 32 levels of it.
  */
 export function resultOf(returned: unknown): unknown {
   const text = toJson(returned) ?? 'null'
-  if (Buffer.byteLength(text) <= MAX_RESULT_BYTES) return JSON.parse(text)
+  if (Buffer.byteLength(text) <= MAX_RESULT_BYTES) return parseJson(text)
   throw new RangeError(`expected a result of at most ${MAX_RESULT_BYTES} bytes of JSON`)
 }

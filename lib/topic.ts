@@ -2,6 +2,7 @@
 // epoch, so that an offset of the old one never passes for one of the new.
 
 import { randomUUID } from 'node:crypto'
+import { timestamp } from './clock.ts'
 import { type Position, ProtocolError, type TopicMessage } from './protocol.ts'
 
 /** Whoever can be sent a frame. */
@@ -38,16 +39,14 @@ export class Topic {
 
   /** Sends data to all who follow, encoded once. Returns its offset. */
   publish(data: unknown, from?: string): number {
-    this.#offset++
-    if (this.subscriptions.size === 0) return this.#offset
-
-    const frame = Buffer.from(JSON.stringify(this.message(data, this.#offset, from)))
+    const frame = Buffer.from(JSON.stringify(this.message(data, this.#offset + 1, from)))
+    this.#offset++ // once it is sure that there is something to send
     for (const { isLive, follower } of this.subscriptions) if (isLive) follower.write(frame)
     return this.#offset
   }
 
   message(data: unknown, offset?: number, from?: string): TopicMessage {
-    return { type: 'message', topic: this.name, offset, from, at: new Date().toISOString(), data }
+    return { type: 'message', topic: this.name, offset, from, at: timestamp(), data }
   }
 }
 
@@ -82,9 +81,9 @@ export class Topics {
     if (isRoom(topic.name)) this.#rooms--
   }
 
-  /** Returns the message's offset. A topic that nobody follows is made for this one message. */
+  /** Returns the offset. A topic that nobody follows would be made for this one message: 1. */
   publish(name: string, data: unknown, from?: string): number {
-    return (this.#topics.get(name) ?? new Topic(name)).publish(data, from)
+    return this.#topics.get(name)?.publish(data, from) ?? 1
   }
 
   #make(name: string): Topic {

@@ -14,6 +14,11 @@ const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
 /** @param {string} id */
 const field = (id) => /** @type {HTMLInputElement} */ ($(id))
 
+const STATUS = { connecting: 'connecting …', connected: 'connected', waiting: '', closed: 'closed' }
+
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let countdown
+
 const user = whoAmI()
 $('me').textContent = user
 $('other').setAttribute('href', `?user=${user === 'bob' ? 'alice' : 'bob'}`)
@@ -103,7 +108,8 @@ $('notify').onsubmit = async (event) => {
   const note = field('note').value
   const body = note === '' ? undefined : JSON.stringify({ message: note })
   const { problem } = await post(`/notify/${to}?user=${user}`, body)
-  if (problem) addLine($('notifications'), '', `Not sent: ${problem}`)
+  $('notified').textContent = problem ? `Refused: ${problem}` : `Accepted. ${to} hears it soon.`
+  if (!problem) field('note').value = ''
 }
 
 client.subscribe(`user:${user}`, ({ data, at }) => {
@@ -118,6 +124,7 @@ let room = ''
 function enter() {
   leave()
   room = field('room').value
+  $('say-label').textContent = `Say in ${room}`
   $('chat').replaceChildren()
   leave = client.subscribe(`room:${room}`, ({ from, at, data }) => {
     addLine(
@@ -176,17 +183,25 @@ async function post(path, body) {
 /**
  * @param {import('./client.js').Status} status
  * @param {number} delay
+ * @param {string} reason
  */
-function showStatus(status, delay) {
+function showStatus(status, delay, reason) {
+  clearInterval(countdown)
   $('light').dataset.status = status
-  const away = `reconnecting in ${Math.ceil(delay / 1000)} s`
-  const words = {
-    connecting: 'connecting …',
-    connected: 'connected',
-    waiting: away,
-    closed: 'closed',
+  const due = Date.now() + delay
+  const show = () => {
+    const wait = `reconnecting in ${Math.max(0, Math.ceil((due - Date.now()) / 1000))} s`
+    $('status').textContent = status === 'waiting' ? wait : STATUS[status]
   }
-  $('status').textContent = words[status]
+  show()
+  if (status === 'waiting') {
+    countdown = setInterval(show, 1000)
+    addLine(
+      $('chat'),
+      '',
+      `Disconnected${reason && `: ${reason}`}. What is said now will not be here.`,
+    )
+  }
 }
 
 /**

@@ -28,7 +28,8 @@ export class Client {
   /**
    * Connects, and after a loss connects again until `close` is called.
    * @param {string | URL} url of the WebSocket
-   * @param {(status: Status, delay: number) => void} onStatus with the milliseconds to the next try
+   * @param {(status: Status, delay: number, reason: string) => void} onStatus with the milliseconds
+   *   to the next try, and why the server closed
    */
   constructor(url, onStatus = () => {}) {
     this.#url = url
@@ -67,7 +68,7 @@ export class Client {
     this.#socket = undefined
     socket?.close(1000)
     this.#lose()
-    this.#onStatus('closed', 0)
+    this.#onStatus('closed', 0, '')
   }
 
   #isOpen() {
@@ -75,35 +76,39 @@ export class Client {
   }
 
   #connect() {
-    this.#onStatus('connecting', 0)
+    this.#onStatus('connecting', 0, '')
     const socket = new WebSocket(this.#url, SUBPROTOCOL)
     this.#socket = socket
     socket.onopen = () => this.#opened()
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data))
-    socket.onclose = ({ code }) => {
-      if (socket === this.#socket) this.#closed(code)
+    socket.onclose = ({ code, reason }) => {
+      if (socket === this.#socket) this.#closed(code, reason)
     }
   }
 
   #opened() {
     this.#failures = 0
     this.#announcedDelay = 0
-    this.#onStatus('connected', 0)
+    this.#onStatus('connected', 0, '')
     for (const topic of this.#topics.keys()) this.#follow(topic)
     this.#watch()
   }
 
-  /** @param {number} code */
-  #closed(code) {
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #closed(code, reason) {
+    this.#socket = undefined
     clearTimeout(this.#timer)
     this.#lose()
     const mayComeBack = code < 4100 || code > 4199
-    if (!mayComeBack) return this.#onStatus('closed', 0)
+    if (!mayComeBack) return this.#onStatus('closed', 0, reason)
     // Full jitter: a thousand clients that were cut together do not come back together.
     const longest = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#failures++)
     const delay = this.#announcedDelay || Math.random() * longest
     this.#announcedDelay = 0
-    this.#onStatus('waiting', delay)
+    this.#onStatus('waiting', delay, reason)
     this.#timer = setTimeout(() => this.#connect(), delay)
   }
 
@@ -119,7 +124,7 @@ export class Client {
       socket?.send('{"type":"ping"}')
       this.#timer = setTimeout(() => {
         socket?.close()
-        this.#closed(1006)
+        this.#closed(1006, 'the server is silent')
       }, PING_EVERY)
     }, PING_EVERY)
   }

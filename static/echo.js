@@ -7,10 +7,10 @@ const socket = new WebSocket(new URL('/ws', location.href.replace(/^http/, 'ws')
 
 socket.onopen = () => show('connected')
 socket.onmessage = ({ data }) => show(data)
-socket.onclose = ({ code }) => show(`disconnected (${code}): reload the page`)
+socket.onclose = ({ code }) => show(`disconnected (${code})`)
 form.onsubmit = (event) => {
   event.preventDefault()
-  if (socket.readyState !== WebSocket.OPEN) return show('not connected')
+  if (socket.readyState !== WebSocket.OPEN) return show('not connected: reload the page')
   socket.send(input.value)
   form.reset()
 }

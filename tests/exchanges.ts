@@ -31,12 +31,12 @@ export function checkExchanges(cases: readonly Case[]): void {
       const answer = await exchange(url, Buffer.from(bytes, 'latin1'))
 
       assert.match(answer, status ? new RegExp(`^HTTP/1.1 ${status} `) : /^$/)
-      if (status >= 400 && status !== 417) {
+      if (status >= 400) {
         assert.match(answer, /content-type: application\/problem\+json/)
         const problem = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))
         assert.equal(problem.status, status)
       }
-      if (status) assert.equal(/x-content-type-options: nosniff/.test(answer), status !== 417)
+      if (status) assert.match(answer, /x-content-type-options: nosniff/)
       assert.equal((await tasks.list({ limit: 1 })).tasks.length, status === 202 ? 1 : 0)
       assert.equal((await fetch(`${url}/healthz`)).status, 200)
     })

@@ -9,7 +9,7 @@ import { temporaryFolder } from './helpers.ts'
 test('only plain files of known types, in the folder and below it, become routes', async (t) => {
   const folder = await temporaryFolder(t)
   await mkdir(join(folder, 'deep/.hidden'), { recursive: true })
-  for (const name of ['index.html', 'deep/app.js', '.env', 'deep/.hidden/a.js', 'notes.txt']) {
+  for (const name of ['index.html', 'deep/app.js', '.env', 'deep/.hidden/a.js', 'notes.json']) {
     await writeFile(join(folder, name), name)
   }
   await symlink('/etc/passwd', join(folder, 'link.html'))

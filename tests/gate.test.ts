@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { handshake, KEY } from './handshake.ts'
-import { connectSocket, exchange, startApp, statusOf } from './helpers.ts'
+import { connectSocket, exchange, latch, startApp, statusOf, until } from './helpers.ts'
 
 const gated: [what: string, bytes: string, status: number][] = [
   ['another path', handshake({}, 'GET /other HTTP/1.1'), 404],
@@ -18,7 +19,6 @@ const gated: [what: string, bytes: string, status: number][] = [
   ['two Hosts', handshake({ HOST: 'localhost' }), 400],
   ['a Host that is none', handshake({ Host: 'u@localhost' }), 400],
   ['a foreign Host', handshake({ Host: 'evil.example' }), 421],
-  ['h2c', handshake({ Upgrade: 'h2c' }), 400],
   ['no version', handshake({ 'Sec-WebSocket-Version': undefined }), 426],
   ['version 8', handshake({ 'Sec-WebSocket-Version': '8' }), 426],
   ['version 12', handshake({ 'Sec-WebSocket-Version': '12' }), 426],
@@ -60,6 +60,29 @@ for (const [what, bytes, status] of gated) {
   })
 }
 
+test('a request that offers h2c is served without, or told so where Node cannot be asked', async (t) => {
+  const { url } = await startApp(t)
+  const h2c = {
+    Connection: 'Upgrade, HTTP2-Settings, close',
+    Upgrade: 'h2c',
+    'HTTP2-Settings': 'AA',
+  }
+  const answer = await exchange(url, handshake(h2c, 'GET /healthz HTTP/1.1'))
+  const canAsk = 'shouldUpgradeCallback' in createServer({ shouldUpgradeCallback: () => false })
+  assert.match(
+    answer,
+    canAsk ? /^HTTP\/1.1 200 / : /^HTTP\/1.1 400 [\s\S]*expected Upgrade: websocket/,
+  )
+})
+
+test('a handshake behind a request that still waits for its reply is cut off', async (t) => {
+  const routes = { 'GET /never': () => new Promise<never>(() => {}) }
+  const { url, hub } = await startApp(t, {}, { routes })
+  const first = 'GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n'
+  assert.equal(await exchange(url, first + handshake()), '')
+  assert.equal(hub.size, 0)
+})
+
 test('the gate says which version it speaks', async (t) => {
   const { url } = await startApp(t)
   const answer = await exchange(url, handshake({ 'Sec-WebSocket-Version': '12' }))
@@ -90,7 +113,7 @@ test('one connection too many is 503, one too many of an address 429', async (t)
   await assert.rejects(connectSocket(t, all.url), (status) => status === 503)
   first.socket.close()
   await first.closed
-  while (all.hub.size > 0) await new Promise(setImmediate)
+  await until(() => all.hub.size === 0)
   await connectSocket(t, all.url)
 
   const each = await startApp(t, { MAX_CONNECTIONS_PER_ADDRESS: '1' })
@@ -117,7 +140,7 @@ test('a reset in the middle of a handshake leaves nothing behind', async (t) => 
     socket.resetAndDestroy()
   }
   await connectSocket(t, url)
-  while (hub.size > 1) await new Promise(setImmediate)
+  await until(() => hub.size <= 1)
   assert.equal(hub.size, 1)
 })
 
@@ -131,11 +154,10 @@ test('frames that come together with the handshake are heard', async (t) => {
 
 test('an upgrade while draining is 503', async (t) => {
   const app = await startApp(t)
-  let finish = () => {}
-  await app.tasks.add(() => new Promise<void>((resolve) => (finish = resolve)))
-  while (!app.tasks.size) await new Promise(setImmediate)
+  const { opened, open } = latch()
+  await app.tasks.add(() => opened)
   const closed = app.close(5_000)
   assert.equal(await statusOf(app.url, handshake()), 503)
-  finish()
+  open()
   assert.equal(await closed, true)
 })

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { readSettings } from '../lib/config.ts'
 import { createLog, type Log } from '../lib/log.ts'
@@ -39,6 +40,31 @@ async function quickEnv(t: TestContext, env: NodeJS.ProcessEnv): Promise<NodeJS.
   const folder = await temporaryFolder(t)
   const quick = { PORT: '0', LOG_LEVEL: 'silent', WORK_SECONDS: '0', NOTIFY_SECONDS: '0' }
   return { ...quick, WORK_FILE: join(folder, 'log.txt'), ...env }
+}
+
+/** A promise, and what opens it. */
+export function latch(): { opened: Promise<void>; open: () => void } {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open }
+}
+
+/** Waits, turn by turn of the event loop, until it is so. */
+export async function until(condition: () => unknown): Promise<void> {
+  while (!condition()) await delay(1)
+}
+
+/** What no property of can be looked at: even `instanceof` throws. */
+export function revokedProxy(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
+export function fail(error: unknown): never {
+  throw error
 }
 
 export function post(url: string, body?: unknown, headers: Record<string, string> = {}) {

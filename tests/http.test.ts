@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { json } from '../lib/reply.ts'
 import type { Request } from '../lib/request.ts'
 import { request } from './exchanges.ts'
-import { exchange, jsonOf, post, startApp, statusOf } from './helpers.ts'
+import { exchange, fail, jsonOf, post, revokedProxy, startApp, statusOf, until } from './helpers.ts'
 
 test('every route answers with and without a slash at its end, and HEAD like GET', async (t) => {
   const { url } = await startApp(t)
@@ -61,13 +61,10 @@ test('pages may run scripts of this server only', async (t) => {
 const broken: [what: string, handler: (request: Request) => never, status: number][] = [
   ['throws', () => fail(new Error('a secret')), 500],
   ['throws what is no error', () => fail('a secret'), 500],
+  ['throws a revoked proxy', () => fail(revokedProxy()), 500],
   ['returns nothing', () => undefined as never, 500],
-  ['sets a header with a line feed', () => json(200, {}, { a: 'b\r\nc: d' }) as never, 0],
+  ['sets a header with a line feed', () => json(200, {}, { a: 'b\r\nc: d' }) as never, 500],
 ]
-
-function fail(error: unknown): never {
-  throw error
-}
 
 for (const [what, handler, status] of broken) {
   test(`a handler that ${what} tells the client nothing, and the server goes on`, async (t) => {
@@ -98,3 +95,41 @@ test('the problem document of a 422 points to the place', async (t) => {
   assert.equal(problem.title, 'Unprocessable Entity')
   assert.equal(await statusOf(url, request('GET /tasks?limit=0 HTTP/1.1')), 422)
 })
+
+const deaths: [what: string, bytes: string][] = [
+  ['garbage', 'what is no HTTP\r\n\r\n'],
+  [
+    'a refused upgrade',
+    'GET /no HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+  ],
+  ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ['a reset', ''],
+]
+
+for (const [what, bytes] of deaths) {
+  test(`requests in a pipeline that ends with ${what} leave nothing behind, and their tasks run`, async (t) => {
+    let runs = 0
+    const routes = {
+      'GET /work': async ({ replied }: Request) => {
+        await app.tasks.add(() => runs++, undefined, { after: replied })
+        return json(202, {})
+      },
+    }
+    const app = await startApp(t, {}, { routes })
+    const socket = connect(Number(new URL(app.url).port), '127.0.0.1').on('error', () => {})
+    await once(socket, 'connect')
+    socket.resume()
+    socket.write('GET /work HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3) + bytes)
+    await until(() => runs > 0 || app.tasks.size === 3)
+    if (bytes === '') socket.resetAndDestroy()
+    await once(socket, 'close')
+
+    await app.tasks.idle()
+    const stopping = performance.now()
+    assert.equal(await app.close(20_000), true)
+    assert.ok(
+      performance.now() - stopping < 10_000,
+      'stopping waits for replies that can never end',
+    )
+  })
+}

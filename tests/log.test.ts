@@ -87,6 +87,26 @@ test('a text of 10 MB does not make a line of 10 MB', () => {
   assert.ok(lines[0]!.length < 50_000)
 })
 
+test('an object of 10 MB does not make a line of 10 MB, and the line is still JSON', () => {
+  const { lines, log } = capture()
+  log.info('big', { big: Array.from({ length: 300_000 }, (_, i) => ({ i })), after: 1 })
+  assert.ok(lines[0]!.length < 50_000)
+  assert.equal(JSON.parse(lines[0]!).after, 1)
+})
+
+test('no field takes the place of time, level or message', () => {
+  const { lines, log } = capture()
+  log.info('real', { message: 'forged', level: 'error', time: 0 })
+  const { message, level, time } = JSON.parse(lines[0]!)
+  assert.deepEqual([message, level, typeof time], ['real', 'info', 'string'])
+})
+
+test('the name of a field cannot break a readable line either', () => {
+  const { lines, log } = capture('info', readable)
+  log.info('x', { 'a\n00:00:00 error forged': 1 })
+  assert.equal(lines[0]!.split('\n').length, 2)
+})
+
 test('fields are carried over an await, and end with the function', async () => {
   const { lines, log } = capture()
   await withFields({ requestId: 'a' }, async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseClientMessage, parseTopic } from '../lib/protocol.ts'
+import { idOf, parseFrame, parseMessage, parseTopic } from '../lib/protocol.ts'
 import { connectSocket, startApp } from './helpers.ts'
 
 const bad: [what: string, message: string, code: string, id?: unknown][] = [
@@ -10,16 +10,8 @@ const bad: [what: string, message: string, code: string, id?: unknown][] = [
   ['an array', '[]', 'bad_message'],
   ['a number', '1', 'bad_message'],
   ['no type', '{}', 'bad_message'],
-  [
-    '33 levels',
-    `{"type":"publish","id":1,"topic":"room:a","data":${'['.repeat(33)}${']'.repeat(33)}}`,
-    'bad_message',
-  ],
-  [
-    'a number beyond JSON',
-    '{"type":"publish","id":1,"topic":"room:a","data":1e999}',
-    'bad_message',
-  ],
+  ['33 levels', publish('['.repeat(33) + ']'.repeat(33)), 'bad_message', 1],
+  ['a number beyond JSON', publish('1e999'), 'bad_message', 1],
   ['an unknown type', '{"type":"x","id":7}', 'unknown_type', 7],
   ['a type of every object', '{"type":"__proto__"}', 'unknown_type'],
   ['another such type', '{"type":"constructor","id":"c"}', 'unknown_type', 'c'],
@@ -51,6 +43,10 @@ const bad: [what: string, message: string, code: string, id?: unknown][] = [
   ['since nowhere', '{"type":"subscribe","id":1,"topic":"room:a","since":5}', 'bad_message', 1],
 ]
 
+function publish(data: string): string {
+  return `{"type":"publish","id":1,"topic":"room:a","data":${data}}`
+}
+
 for (const [what, message, code, id] of bad) {
   test(`${what} is answered with ${code}, and the connection stays`, async (t) => {
     const { url } = await startApp(t)
@@ -67,7 +63,7 @@ for (const [what, message, code, id] of bad) {
 }
 
 test('a message is read with nothing but its own fields', () => {
-  const read = (message: object) => parseClientMessage(JSON.stringify({ ...message, more: 1 }))
+  const read = (message: object) => parseMessage({ ...message, more: 1 })
   const since = { epoch: 'e', offset: 3 }
   assert.deepEqual(read({ type: 'ping' }), { type: 'ping' })
   for (const message of [
@@ -87,4 +83,10 @@ test('a topic has a kind and a name', () => {
   for (const topic of ['', 'room', 'room:', 'tasks:a', 'Room:a', 'x:a', 'room:a\n']) {
     assert.equal(parseTopic(topic), undefined)
   }
+})
+
+test('an id is an integer or a short string, and is read whatever else is wrong', () => {
+  for (const id of [0, -1, 2 ** 53 - 1, '', 'x'.repeat(64)]) assert.equal(idOf({ id }), id)
+  for (const id of [1.5, 2 ** 53, null, {}, 'x'.repeat(65)]) assert.equal(idOf({ id }), undefined)
+  assert.throws(() => parseFrame('{"id":1}'), { code: 'bad_message' })
 })

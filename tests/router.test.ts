@@ -12,24 +12,23 @@ const router = new Router({
   'POST /notify/:user': handler,
 })
 
-const found: [method: string, path: string, route: string, params: object][] = [
-  ['GET', '/', '/', {}],
-  ['HEAD', '/', '/', {}],
-  ['GET', '/tasks', '/tasks', {}],
-  ['GET', '/tasks/', '/tasks', {}],
-  ['GET', '/t%61sks', '/tasks', {}],
-  ['GET', '/tasks/1', '/tasks/:id', { id: '1' }],
-  ['DELETE', '/tasks/1/', '/tasks/:id', { id: '1' }],
-  ['GET', '/tasks/a%2Fb', '/tasks/:id', { id: 'a/b' }],
-  ['GET', '/tasks/%2561', '/tasks/:id', { id: '%61' }],
-  ['POST', '/notify/%C3%A9', '/notify/:user', { user: 'é' }],
-  ['OPTIONS', '*', '*', {}],
+const found: [method: string, path: string, params: object][] = [
+  ['GET', '/', {}],
+  ['HEAD', '/', {}],
+  ['GET', '/tasks', {}],
+  ['GET', '/tasks/', {}],
+  ['GET', '/t%61sks', {}],
+  ['GET', '/tasks/1', { id: '1' }],
+  ['DELETE', '/tasks/1/', { id: '1' }],
+  ['GET', '/tasks/a%2Fb', { id: 'a/b' }],
+  ['GET', '/tasks/%2561', { id: '%61' }],
+  ['POST', '/notify/%C3%A9', { user: 'é' }],
+  ['OPTIONS', '*', {}],
 ]
 
-for (const [method, path, route, params] of found) {
-  test(`${method} ${path} is found at ${route}`, () => {
+for (const [method, path, params] of found) {
+  test(`${method} ${path} is found with ${JSON.stringify(params)}`, () => {
     const match = router.find(method, path)
-    assert.equal(match.route, route)
     assert.deepEqual({ ...match.params }, params)
   })
 }

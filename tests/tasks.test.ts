@@ -9,19 +9,10 @@ import {
   TaskQueue,
   type TaskQueueOptions,
 } from '../tasks.ts'
-import { silent } from './helpers.ts'
+import { fail, latch, revokedProxy, silent, until } from './helpers.ts'
 
 const queue = (options: Partial<TaskQueueOptions> = {}) =>
   new TaskQueue({ concurrency: 8, capacity: 1_000, keep: 100, log: silent, ...options })
-
-/** A promise and what settles it. */
-function gate() {
-  let open = () => {}
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { opened, open }
-}
 
 test('a task is accepted as queued, and starts in a later turn of the event loop', async () => {
   const events: string[] = []
@@ -39,11 +30,11 @@ test('a task is accepted as queued, and starts in a later turn of the event loop
 test('a task starts only after what it waits for', async () => {
   const events: string[] = []
   const tasks = queue()
-  const reply = gate()
+  const reply = latch()
 
   await tasks.add(() => events.push('ran'), undefined, { after: reply.opened })
   await tasks.add(() => events.push('another ran'))
-  while (events.length === 0) await delay(1)
+  await until(() => events.length > 0)
   events.push('replied')
   reply.open()
   await tasks.idle()
@@ -108,13 +99,18 @@ const thrown: [what: string, task: () => unknown, message: RegExp][] = [
   ['returns a BigInt', () => 1n, /BigInt/],
   ['returns a function', () => () => {}, /function/],
   ['returns more than 64 KiB', () => 'x'.repeat(65_536), /65536/],
+  ['throws a revoked proxy', () => fail(revokedProxy()), /^unreadable$/],
+  ['rejects with one', async () => fail(revokedProxy()), /^unreadable$/],
+  ['returns one', () => revokedProxy(), /revoked/],
+  [
+    'throws a proxy that throws',
+    () => fail(new Proxy({}, { getPrototypeOf: () => fail(1) })),
+    /object/,
+  ],
+  ['returns 4,000 levels', () => JSON.parse('['.repeat(4_000) + ']'.repeat(4_000)), /32 levels/],
   // biome-ignore lint/suspicious/noThenProperty: what a task returns may be anything
   ['returns a thenable that throws', () => ({ then: () => fail(new Error('then')) }), /^then$/],
 ]
-
-function fail(error: unknown): never {
-  throw error
-}
 
 function cycle(): unknown {
   const self: { self?: unknown } = {}
@@ -175,8 +171,8 @@ test('no more tasks run at once than there are slots, and they start in order', 
 })
 
 test('a definition with slots of its own never waits behind the others', async () => {
-  const slow = gate()
-  const ran = gate()
+  const slow = latch()
+  const ran = latch()
   const own = defineTask('own', () => ran.open(), { concurrency: 1 })
   const tasks = queue({ concurrency: 1 })
 
@@ -256,7 +252,7 @@ for (const [what, payload] of noJson) {
 
 test('a full queue refuses, and takes tasks again when one has ended', async () => {
   const tasks = queue({ capacity: 2, concurrency: 1 })
-  const first = gate()
+  const first = latch()
   await tasks.add(() => first.opened)
   await tasks.add(() => {})
 
@@ -274,7 +270,7 @@ test('a full queue refuses, and takes tasks again when one has ended', async () 
 
 test('payloads have a bound in bytes, which is free again when the tasks have ended', async () => {
   const tasks = queue({ concurrency: 1 })
-  const hold = gate()
+  const hold = latch()
   const big = defineTask('big', (_text: string) => hold.opened)
   const text = 'x'.repeat(60 * 1_048_576)
   await tasks.add(big, text)
@@ -320,7 +316,7 @@ test('a task that adds tasks without end fills the queue and no more', async () 
     })
   }
   await tasks.add(breed)
-  while (!refused) await delay(1)
+  await until(() => refused)
   assert.ok(tasks.size <= 50)
   await tasks.drain(1_000)
 })
@@ -421,8 +417,8 @@ test('pages of the list do not overlap and end', async () => {
   await tasks.idle()
 
   const first = await tasks.list({ limit: 2 })
-  const second = await tasks.list({ limit: 2, after: first.next! })
-  const third = await tasks.list({ limit: 2, after: second.next! })
+  const second = await tasks.list({ limit: 2, after: Number(first.next) })
+  const third = await tasks.list({ limit: 2, after: Number(second.next) })
 
   const results = [first, second, third].flatMap((page) => page.tasks.map(({ result }) => result))
   assert.deepEqual(results, [4, 3, 2, 1, 0])

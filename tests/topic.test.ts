@@ -45,6 +45,15 @@ test('a topic that nobody follows keeps nothing', () => {
   assert.equal(topics.has('room:a'), false)
 })
 
+test('data that cannot be written takes no offset', () => {
+  const topics = new Topics(10)
+  const { frames, write } = follower()
+  topics.join({ write }, 'room:a').isLive = true
+  assert.throws(() => topics.publish('room:a', 1n), TypeError)
+  assert.equal(topics.publish('room:a', 'one'), 1)
+  assert.equal(frames.length, 1)
+})
+
 test('rooms have a bound, other topics do not count', () => {
   const topics = new Topics(1)
   const first = topics.join(follower(), 'room:a')

@@ -1,11 +1,23 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { connect } from 'node:net'
-import { test } from 'node:test'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { readSettings } from '../lib/config.ts'
+import { Origins } from '../lib/origin.ts'
+import { Hub } from '../ws.ts'
 import { handshake } from './handshake.ts'
-import type { Json } from './helpers.ts'
-import { connectSocket, exchange, post, startApp } from './helpers.ts'
+import {
+  connectSocket,
+  exchange,
+  type Json,
+  latch,
+  post,
+  silent,
+  startApp,
+  until,
+} from './helpers.ts'
 
 // — the echo —
 
@@ -58,7 +70,7 @@ for (const [what, frame, code] of frames) {
     assert.equal(closing[0], 0x88)
     assert.equal(closing.readUInt16BE(2), code)
     assert.equal((await fetch(`${url}/healthz`)).status, 200)
-    while (hub.size > 0) await new Promise(setImmediate)
+    await until(() => hub.size <= 0)
   })
 }
 
@@ -179,20 +191,16 @@ test('topics and rooms have a bound, which is free again after leaving', async (
 
 test('a task topic begins with the present state, then come the changes', async (t) => {
   const app = await startApp(t)
-  let finish = () => {}
-  const held = new Promise<void>((resolve) => {
-    finish = resolve
-  })
-  const { id } = await app.tasks.add(() => held)
+  const { opened, open } = latch()
+  const { id } = await app.tasks.add(() => opened)
   const socket = await connectSocket(t, app.url)
 
-  const answer = await socket.ask({ type: 'subscribe', topic: `task:${id}` })
-  assert.equal(answer.type, 'ok')
+  assert.equal((await socket.ask({ type: 'subscribe', topic: `task:${id}` })).type, 'ok')
   const first = await socket.next()
-  assert.equal(first.data.id, id)
-  if (first.data.state === 'queued') assert.equal((await socket.next()).data.state, 'running')
-  finish()
-  assert.equal((await socket.next()).data.state, 'succeeded')
+  assert.deepEqual([first.data.id, first.data.state, first.offset], [id, 'running', undefined])
+  open()
+  const last = await socket.next()
+  assert.deepEqual([last.data.state, last.offset], ['succeeded', 1])
 })
 
 test('the topic of a finished task tells its end at once', async (t) => {
@@ -217,15 +225,114 @@ test('the topic of all tasks begins with the newest, then come changed ones toge
     before.data.map((task: Json) => [task.state, task.result]),
     [['succeeded', null]],
   )
-  const ids = await Promise.all(
-    Array.from({ length: 20 }, async () => (await app.tasks.add(() => 1)).id),
-  )
+  const added = await Promise.all(Array.from({ length: 20 }, () => app.tasks.add(() => 1)))
+  const states = new Map<string, string>()
+  const isEnd = ({ id }: { id: string }) => states.get(id) === 'succeeded'
+  while (!added.every(isEnd)) {
+    for (const { id, state, result } of (await socket.next()).data) {
+      states.set(id, state)
+      assert.equal(result, null)
+    }
+  }
+})
+
+/** A hub whose look-up of tasks is in the hands of the test, behind a server of its own. */
+async function startHub(t: TestContext, lookUp: () => Promise<unknown>) {
+  const settings = readSettings({})
+  const hub = new Hub({
+    ...settings,
+    path: '/ws',
+    log: silent,
+    origins: new Origins(settings),
+    isDraining: () => false,
+    identify: () => ({ address: '', user: 'alice' }),
+    lookUps: { task: lookUp },
+  })
+  const server = createServer().on('upgrade', (...upgrade) => hub.upgrade(...upgrade))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  t.after(() => hub.close(1_000))
+  const { port } = server.address() as AddressInfo
+  return { hub, socket: await connectSocket(t, `http://127.0.0.1:${port}`) }
+}
+
+test('a change during the look-up of the present state is neither missed nor overtaken', async (t) => {
+  let state = 'queued'
+  const looks: string[] = []
+  const { hub, socket } = await startHub(t, async () => {
+    const seen = state
+    looks.push(seen)
+    if (looks.length === 1) {
+      state = 'running' // it changes while the first look is on its way
+      await hub.publish('task:1', state)
+    }
+    return seen
+  })
+
+  const answer = await socket.ask({ type: 'subscribe', topic: 'task:1' })
+  const present = await socket.next()
+  await hub.publish('task:1', 'succeeded')
+  const change = await socket.next()
+
+  assert.deepEqual(looks, ['queued', 'running'])
+  assert.deepEqual([present.data, change.data], ['running', 'succeeded'])
+  assert.deepEqual([answer.offset, change.offset], [1, 2])
+})
+
+test('who unsubscribes during the look-up hears nothing of the topic', async (t) => {
+  const { opened, open } = latch()
+  const { hub, socket } = await startHub(t, () => opened.then(() => 'state'))
+  socket.send({ type: 'subscribe', id: 1, topic: 'task:1' })
+  socket.send({ type: 'unsubscribe', id: 2, topic: 'task:1' })
+
+  assert.deepEqual(await socket.next(), { type: 'ok', id: 2 })
+  open()
+  assert.equal((await socket.next()).id, 1)
+  await hub.publish('task:1', 'change')
+  socket.send({ type: 'ping' })
+  assert.deepEqual(await socket.next(), { type: 'pong' })
+  assert.equal(hub.isFollowed('task:1'), false)
+})
+
+test('who leaves during the look-up leaves nothing behind', async (t) => {
+  const { opened, open } = latch()
+  const { hub, socket } = await startHub(t, () => opened.then(() => 'state'))
+  socket.send({ type: 'subscribe', id: 1, topic: 'task:1' })
+  await until(() => hub.isFollowed('task:1'))
+  socket.socket.terminate()
+  await until(() => hub.size === 0)
+  open()
+  assert.equal(hub.isFollowed('task:1'), false)
+})
+
+test('a look-up that fails closes that one connection', async (t) => {
+  const { socket } = await startHub(t, () => Promise.reject(new Error('no database')))
+  socket.send({ type: 'subscribe', id: 1, topic: 'task:1' })
+  assert.equal(await socket.closed, 1011)
+})
+
+test('what is told of all tasks is never older than what was told before', async (t) => {
+  const app = await startApp(t)
+  const { opened, open } = latch()
+  const leaver = await connectSocket(t, app.url)
+  await leaver.ask({ type: 'subscribe', topic: 'tasks' })
+  const { id } = await app.tasks.add(() => opened)
+  leaver.socket.terminate() // with a change waiting to be told
+  await until(() => !app.hub.isFollowed('tasks'))
+  open()
   await app.tasks.idle()
-  const { data } = await socket.next()
-  assert.deepEqual(
-    data.map((task: Json) => [task.id, task.state, task.result]),
-    ids.map((id) => [id, 'succeeded', null]),
-  )
+
+  const socket = await connectSocket(t, app.url)
+  await socket.ask({ type: 'subscribe', topic: 'tasks' })
+  const mark = await app.tasks.add(() => 1)
+  const states: string[] = []
+  for (let isMarked = false; !isMarked; ) {
+    const { data } = await socket.next()
+    states.push(...data.filter((task: Json) => task.id === id).map((task: Json) => task.state))
+    isMarked = data.some((task: Json) => task.id === mark.id && task.state === 'succeeded')
+  }
+  assert.ok(states.every((state) => state === 'succeeded'))
 })
 
 test('a notification reaches all sockets of the user and nobody else', async (t) => {
@@ -258,6 +365,16 @@ test('a flood is told once, then closed with 1008, and the rest of it is not hea
   assert.equal(await socket.closed, 1008)
 })
 
+test('what a flood says beyond its bound is not heard by anybody', async (t) => {
+  const { url, hub } = await startApp(t, { MESSAGE_RATE: '1', MESSAGE_BURST: '3' })
+  const listener = await connectSocket(t, url)
+  await listener.ask({ type: 'subscribe', topic: 'room:a' })
+  const socket = await connectSocket(t, url)
+  for (let n = 0; n < 50; n++) socket.send({ type: 'publish', id: n, topic: 'room:a', data: n })
+  await socket.closed
+  assert.equal(await hub.publish('room:a', 'after'), 4)
+})
+
 test('a flood of the echo is closed with 1008', async (t) => {
   const { url } = await startApp(t, { MESSAGE_RATE: '1', MESSAGE_BURST: '3' })
   const socket = await connectSocket(t, url, { protocol: null })
@@ -271,10 +388,9 @@ test('a reader that does not read is closed with 4001, and the others hear every
   for (const socket of [reader, stalled]) await socket.ask({ type: 'subscribe', topic: 'room:a' })
 
   stalled.socket.pause()
-  let sent = 0
   const text = 'x'.repeat(10_000)
   const total = 2_000 // 20 MB, beyond all that the kernel may hold
-  for (; sent < total; sent++) {
+  for (let sent = 0; sent < total; sent++) {
     await hub.publish('room:a', text)
     assert.equal((await reader.next()).offset, sent + 1)
   }
@@ -284,7 +400,7 @@ test('a reader that does not read is closed with 4001, and the others hear every
 })
 
 test('a peer that does not answer a heartbeat is gone within two', async (t) => {
-  const { url, hub } = await startApp(t, { HEARTBEAT_SECONDS: '0.1' })
+  const { url, hub } = await startApp(t, { HEARTBEAT_SECONDS: '0.5' })
   const alive = await connectSocket(t, url)
   const { port } = new URL(url)
   const dead = connect(Number(port), '127.0.0.1')
@@ -292,7 +408,7 @@ test('a peer that does not answer a heartbeat is gone within two', async (t) => 
   dead.write(handshake()) // and never a pong
   dead.resume()
   await once(dead, 'close')
-  while (hub.size > 1) await new Promise(setImmediate)
+  await until(() => hub.size <= 1)
   alive.send({ type: 'ping' })
   assert.equal((await alive.next()).type, 'pong')
 })
@@ -303,7 +419,7 @@ test('a socket that leaves takes its subscriptions with it', async (t) => {
   await socket.ask({ type: 'subscribe', topic: 'room:a' })
   assert.equal(hub.isFollowed('room:a'), true)
   socket.socket.terminate()
-  while (hub.size > 0) await new Promise(setImmediate)
+  await until(() => hub.size <= 0)
   assert.equal(hub.isFollowed('room:a'), false)
 })
 
@@ -314,7 +430,7 @@ test('stopping says goodbye, closes with 1001, and cuts off who does not answer'
   const rude = connect(Number(port), '127.0.0.1')
   rude.resume()
   rude.write(handshake())
-  while (app.hub.size < 2) await new Promise(setImmediate)
+  await until(() => app.hub.size === 2)
 
   const closed = app.close(1_000)
   const { delay, ...goodbye } = await polite.nextOf('goodbye')
