@@ -53,7 +53,7 @@ export function latch(): { opened: Promise<void>; open: () => void } {
 
 /** Waits, turn by turn of the event loop, until it is so. */
 export async function until(condition: () => unknown): Promise<void> {
-  while (!condition()) await delay(1)
+  while (!(await condition())) await delay(1)
 }
 
 /** What no property of can be looked at: even `instanceof` throws. */

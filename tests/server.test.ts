@@ -106,6 +106,27 @@ test('a reply of 5 MB arrives whole while the task behind it blocks', async (t) 
   assert.equal(first, 5_000_000)
 })
 
+for (const path of ['/process', '/notify/alice']) {
+  test(`the task of POST ${path} waits for its own reply, and nobody else does`, async (t) => {
+    const routes = { 'GET /never': () => new Promise<never>(() => {}) }
+    const app = await startApp(t, {}, { routes })
+    const socket = connect(Number(new URL(app.url).port), '127.0.0.1')
+    const lines =
+      'HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'
+    // In line behind a reply that never comes.
+    socket.write(`GET /never HTTP/1.1\r\nHost: localhost\r\n\r\nPOST ${path} ${lines}`)
+    await until(() => app.tasks.size > 0)
+    const [waiting] = (await app.tasks.list({ limit: 1 })).tasks
+    const other = await app.tasks.add(() => 'done')
+
+    await until(async () => (await app.tasks.find(other.id))?.endedAt)
+    assert.equal((await app.tasks.find(waiting!.id))?.state, 'queued')
+    socket.destroy()
+    await app.tasks.idle()
+    assert.equal((await app.tasks.find(waiting!.id))?.state, 'succeeded')
+  })
+}
+
 test('a task runs although its client hung up, exactly once', async (t) => {
   let app: App
   let runs = 0
@@ -287,6 +308,27 @@ test('while draining: not ready, but alive; new work is 503; what runs ends; the
   assert.equal((await watcher.nextOf('goodbye')).reconnect, true)
   assert.equal(await closed, true)
   await assert.rejects(fetch(`${app.url}/healthz`))
+})
+
+test('who watches all tasks hears their end before the goodbye', async (t) => {
+  const app = await startApp(t)
+  const { opened, open } = latch()
+  const { id } = await app.tasks.add(() => opened)
+  const watcher = await connectSocket(t, app.url)
+  await watcher.ask({ type: 'subscribe', topic: 'tasks' })
+
+  const closed = app.close()
+  open()
+
+  const states: string[] = []
+  for (let message = await watcher.next(); message.type === 'message'; ) {
+    states.push(
+      ...message.data.filter((task: Task) => task.id === id).map((task: Task) => task.state),
+    )
+    message = await watcher.next()
+  }
+  assert.equal(states.at(-1), 'succeeded')
+  await closed
 })
 
 test('closing cuts idle connections at once and tells of tasks that were lost', async (t) => {

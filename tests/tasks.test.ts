@@ -218,6 +218,23 @@ test('tasks that block give sockets and timers their turn in between', async () 
   assert.ok(turns >= 5, `expected turns between the tasks, got ${turns}`)
 })
 
+test('tasks that block and then wait all start, as long as there are slots', async () => {
+  const tasks = queue({ concurrency: 100 })
+  const { opened, open } = latch()
+  let started = 0
+  for (let i = 0; i < 10; i++) {
+    await tasks.add(() => {
+      const until = performance.now() + 3
+      while (performance.now() < until);
+      started++
+      return opened
+    })
+  }
+  await until(() => started === 10) // hangs if they wait for each other
+  open()
+  await tasks.idle()
+})
+
 test('a payload is a copy: neither the caller nor the task can change it for the other', async () => {
   const seen: unknown[] = []
   const keep = defineTask('keep', (payload: { items: string[] }) => {

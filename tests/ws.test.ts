@@ -375,6 +375,17 @@ test('what a flood says beyond its bound is not heard by anybody', async (t) => 
   assert.equal(await hub.publish('room:a', 'after'), 4)
 })
 
+test('what comes behind a frame that closed the connection is not heard', async (t) => {
+  const { url, hub } = await startApp(t)
+  const listener = await connectSocket(t, url)
+  await listener.ask({ type: 'subscribe', topic: 'room:a' })
+  const socket = await connectSocket(t, url)
+  socket.socket.send(Buffer.from([1]))
+  socket.send({ type: 'publish', id: 1, topic: 'room:a', data: 'late' })
+  assert.equal(await socket.closed, 1003)
+  assert.equal(await hub.publish('room:a', 'after'), 1)
+})
+
 test('a flood of the echo is closed with 1008', async (t) => {
   const { url } = await startApp(t, { MESSAGE_RATE: '1', MESSAGE_BURST: '3' })
   const socket = await connectSocket(t, url, { protocol: null })
