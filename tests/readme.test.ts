@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { SETTINGS } from '../lib/config.ts'
+import { CLOSE } from '../lib/protocol.ts'
 import { newTask, STATES } from '../lib/task.ts'
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, '..', path), 'utf8')
@@ -51,6 +52,12 @@ test('the README names each error code and each type of message', () => {
   const names = [...codes.matchAll(/'(\w+)'/g), ...protocol.matchAll(/type: '(\w+)'/g)]
   assert.ok(names.length > 10)
   for (const [, name] of names) assert.match(readme, new RegExp(`\\b${name}\\b`))
+})
+
+test('the README names each close code of the hub', () => {
+  const [, codes] = /Close codes: (.*)/.exec(readme)!
+  for (const code of Object.values(CLOSE))
+    assert.ok(codes!.includes(` ${code} `) || codes!.startsWith(`${code} `), String(code))
 })
 
 test('what has to pass runs the test command of the README', () => {
