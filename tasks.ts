@@ -36,7 +36,7 @@ export interface TaskQueueOptions {
   readonly concurrency: number
   /** Tasks queued and running; one more is refused. */
   readonly capacity: number
-  /** Finished tasks that are remembered, the failed ones longest. */
+  /** Finished tasks that are remembered, failed ones longer (see `lib/store.ts`). */
   readonly keep: number
   readonly log: Log
   /** Known from the start. Any other is once it was added. */
@@ -99,7 +99,7 @@ export class TaskQueue {
   /**
    * Accepts a definition or a plain function, synchronous or not (a synchronous one blocks the event
    * loop while it runs). Resolves to the queued task. Rejects with a `QueueFullError`, or with a
-   * `TypeError` if a definition's payload is no JSON.
+   * `TypeError` if a definition's payload is no JSON or its name is taken.
    */
   async add(work: () => unknown): Promise<Task>
   async add<P>(work: Definition<P> | Work<P>, payload: P, options?: AddOptions): Promise<Task>
@@ -140,7 +140,7 @@ export class TaskQueue {
 
   /**
    * Accepts no more, lets what was accepted run for so many milliseconds, then aborts what runs.
-   * Resolves to the tasks that did not end by themselves.
+   * Resolves to the tasks that did not end by themselves, each of which the log names.
    */
   async drain(milliseconds: number): Promise<Task[]> {
     this.#isDraining = true

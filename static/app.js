@@ -18,6 +18,7 @@ const STATUS = { connecting: 'connecting …', connected: 'connected', waiting: 
 
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let countdown
+let isLost = false
 
 const user = whoAmI()
 $('me').textContent = user
@@ -194,14 +195,17 @@ function showStatus(status, delay, reason) {
     $('status').textContent = status === 'waiting' ? wait : STATUS[status]
   }
   show()
-  if (status === 'waiting') {
-    countdown = setInterval(show, 1000)
+  if (status === 'connected') isLost = false
+  if (status !== 'waiting') return
+  countdown = setInterval(show, 1000)
+  if (!isLost) {
     addLine(
       $('chat'),
       '',
       `Disconnected${reason && `: ${reason}`}. What is said now will not be here.`,
     )
   }
+  isLost = true
 }
 
 /**
