@@ -94,10 +94,8 @@ export async function createApp(settings: Settings, additions: Additions = {}): 
   })
   const changed = new Batch(BATCH, async (ids) => {
     const found = await Promise.all(ids.map((id) => tasks.find(id)))
-    tell(
-      'tasks',
-      found.flatMap((task) => (task ? [withoutResult(task)] : [])),
-    )
+    const known = found.filter((task) => task !== undefined)
+    tell('tasks', known.map(withoutResult))
   })
   const tell = (topic: string, data: unknown) => {
     hub.publish(topic, data).catch((error) => log.error('publish failed', { error }))
@@ -170,8 +168,9 @@ function createRoutes(tasks: TaskQueue, jobs: Jobs, isDraining: () => boolean): 
   async function listTasks({ query }: Request): Promise<Reply> {
     const limit = readWhole(query, 'limit', 1, LISTED) ?? 50
     const state = STATES.find((known) => known === query.get('state'))
-    if (query.has('state') && !state)
+    if (query.has('state') && !state) {
       throw unprocessable('state', `expected one of ${STATES.join(', ')}`)
+    }
     const name = query.get('name') ?? undefined
     const after = readWhole(query, 'after', 0, 999_999_999)
     return json(200, await tasks.list({ state, name, limit, after }))

@@ -58,7 +58,7 @@ export class Connection {
     this.write(Buffer.from(JSON.stringify(message)))
   }
 
-  /** Sends one text frame. A client that has too much unread is closed instead: it may resume. */
+  /** Sends one text frame. A client that has too much unread is closed instead. */
   write(frame: Buffer): void {
     if (!this.isOpen) return
     const unsent = this.#socket.bufferedAmount

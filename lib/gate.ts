@@ -82,8 +82,8 @@ export class Gate {
     if (isDraining()) throw new HttpError(503, 'the server is stopping', RETRY_SOON)
     origins.checkHost(req)
     origins.checkOrigin(req)
-    if (this.#upgrader.clients.size >= maxConnections)
-      throw new HttpError(503, 'too many connections', RETRY_SOON)
+    if (this.#upgrader.clients.size < maxConnections) return
+    throw new HttpError(503, 'too many connections', RETRY_SOON)
   }
 
   #checkAddress({ address }: Client): void {
