@@ -351,15 +351,6 @@ test('every log line of a request and of its task has the request’s id', async
   assert.deepEqual(mine, ['replied', 'task failed'])
 })
 
-test('an app that could not start leaves nothing behind', async (t) => {
-  const { url } = await startApp(t)
-  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
-  const before = timers()
-  const settings = readSettings({ PORT: new URL(url).port, LOG_LEVEL: 'silent' })
-  await assert.rejects(createApp(settings))
-  assert.equal(timers(), before)
-})
-
 test('a server on any loopback address answers to its own url', async (t) => {
   const { url } = await startApp(t, { HOST: '127.0.0.2' })
   assert.equal((await fetch(`${url}/tasks`)).status, 200)
