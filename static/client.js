@@ -79,11 +79,11 @@ export class Client {
     this.#onStatus('connecting', 0, '')
     const socket = new WebSocket(this.#url, SUBPROTOCOL)
     this.#socket = socket
-    socket.onopen = () => this.#opened()
-    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data))
-    socket.onclose = ({ code, reason }) => {
-      if (socket === this.#socket) this.#closed(code, reason)
-    }
+    // One that was given up may still have something to say, and is no longer heard.
+    const isCurrent = () => socket === this.#socket
+    socket.onopen = () => isCurrent() && this.#opened()
+    socket.onmessage = ({ data }) => isCurrent() && this.#receive(JSON.parse(data))
+    socket.onclose = ({ code, reason }) => isCurrent() && this.#closed(code, reason)
   }
 
   #opened() {
