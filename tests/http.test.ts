@@ -118,11 +118,11 @@ for (const [what, bytes] of deaths) {
     const app = await startApp(t, {}, { routes })
     const socket = connect(Number(new URL(app.url).port), '127.0.0.1').on('error', () => {})
     await once(socket, 'connect')
-    socket.resume()
+    const closed = once(socket.resume(), 'close')
     socket.write('GET /work HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3) + bytes)
     await until(() => runs > 0 || app.tasks.size === 3)
     if (bytes === '') socket.resetAndDestroy()
-    await once(socket, 'close')
+    await closed
 
     await app.tasks.idle()
     const stopping = performance.now()
