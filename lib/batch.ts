@@ -26,6 +26,8 @@ export class Batch {
 
   /** Delivers all that waits at once. */
   async flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     while (this.#waiting.size > 0) await this.#deliver(this.#take(MAX_AT_ONCE))
   }
 
