@@ -40,6 +40,15 @@ export interface HttpOptions {
 /** Probes come by address, so these two answer to any Host. */
 const ANY_HOST = /^\/(healthz|readyz)\/?$/
 
+const LINGER = 1_000 // milliseconds
+
+/** What the parser's errors mean; any other is a 400. */
+const UNPARSED: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+}
+
 export class HttpServer {
   readonly #options: HttpOptions
   readonly #server: Server
@@ -172,14 +181,6 @@ export class HttpServer {
     else refuse(socket, new HttpError(UNPARSED[error.code ?? ''] ?? 400))
   }
 }
-
-const UNPARSED: Readonly<Record<string, number>> = {
-  HPE_HEADER_OVERFLOW: 431,
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-}
-
-const LINGER = 1_000 // milliseconds
 
 // Closing on bytes that were not read is a reset, which may overtake the reply. So what of the body
 // is under way is thrown away, for a while.

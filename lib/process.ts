@@ -3,6 +3,7 @@
 
 import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { describeError } from './errors.ts'
 import { createLog, type Log } from './log.ts'
 import { within } from './within.ts'
 
@@ -36,7 +37,7 @@ export async function run<App extends Stoppable>(start: () => Promise<App>): Pro
   try {
     return await starting
   } catch (error) {
-    createLog('error').error((error as Error).message)
+    createLog('error').error(describeError(error).message)
     process.exit(1)
   }
 }

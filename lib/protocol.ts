@@ -49,7 +49,7 @@ export type ErrorCode =
   | 'too_many_rooms'
   | 'rate_limited'
 
-/** Close codes beyond RFC 6455's own: with 4000–4099 a client may come back, with 4100–4199 not. */
+/** Close codes of RFC 6455, and our own: with 4000–4099 a client may come back, with 4100–4199 not. */
 export const CLOSE = {
   goingAway: 1001,
   notText: 1003,

@@ -19,6 +19,8 @@ export interface Match {
   readonly params: Readonly<Record<string, string>>
 }
 
+const ALL = 'GET, HEAD, POST, DELETE, OPTIONS' // what `OPTIONS *` is told
+
 export class Router {
   readonly #places = new Map<string, Place>()
 
@@ -59,8 +61,6 @@ export class Router {
     throw new HttpError(404, 'nothing is at this path')
   }
 }
-
-const ALL = 'GET, HEAD, POST, DELETE, OPTIONS'
 
 function options(allow: string): Handler {
   return () => ({ status: 204, headers: { allow }, body: '' })

@@ -3,7 +3,8 @@
 
 /** @typedef {'connecting' | 'connected' | 'waiting' | 'closed'} Status */
 /** @typedef {{ topic: string, offset?: number, from?: string, at: string, data: any }} Message */
-/** @typedef {{ resolve: (answer: any) => void, reject: (error: Error) => void }} Request */
+/** @typedef {{ offset: number }} Answer */
+/** @typedef {{ resolve: (answer: Answer) => void, reject: (error: Error) => void }} Request */
 
 const SUBPROTOCOL = 'meanwhile.v1'
 const FIRST_DELAY = 500 // milliseconds, doubled at each failure
@@ -152,7 +153,7 @@ export class Client {
 
   /**
    * @param {{ type: string, topic: string, data?: unknown }} request
-   * @returns {Promise<any>}
+   * @returns {Promise<Answer>}
    */
   #ask(request) {
     return new Promise((resolve, reject) => {

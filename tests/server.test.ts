@@ -331,14 +331,15 @@ test('who watches all tasks hears their end before the goodbye', async (t) => {
   await closed
 })
 
-test('closing cuts idle connections at once and tells of tasks that were lost', async (t) => {
+test('closing cuts idle connections and tells of tasks that were lost', async (t) => {
   const app = await startApp(t, { WORK_SECONDS: '60' })
   const idle = connect(Number(new URL(app.url).port), '127.0.0.1')
   await once(idle, 'connect')
+  const cut = once(idle.resume(), 'close')
   await post(`${app.url}/process`, {})
   assert.equal(await app.close(100), false)
   assert.equal(await app.close(), false, 'closing twice is closing once')
-  idle.destroy()
+  await cut
 })
 
 test('every log line of a request and of its task has the request’s id', async (t) => {
