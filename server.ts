@@ -1,29 +1,35 @@
-// The whole server, put together: settings → tasks → hub → routes → listen. What each route does is
+// The whole server, put together: settings → journal → tasks → hub → routes → listen. What each route does is
 // here; how, is in the parts. Importing this file starts nothing.
 //
-//     npm start, or on Node 22.18 and later: node server.ts
+//     npm start, or on Node 22.18 and later: node server.ts [--repair]
 
 import { fileURLToPath } from 'node:url'
 import { notify } from './jobs/notify.ts'
+import { render, VIEW } from './jobs/render.ts'
 import { writeLog } from './jobs/write-log.ts'
 import { clientAddress } from './lib/address.ts'
 import { identify } from './lib/auth.ts'
 import { Batch } from './lib/batch.ts'
 import { readSettings, type Settings } from './lib/config.ts'
 import { isA } from './lib/errors.ts'
+import { numbersOf, wholeOf } from './lib/fields.ts'
 import { fileRoutes } from './lib/files.ts'
 import { splitTarget } from './lib/framing.ts'
 import { upgradeRequired } from './lib/gate.ts'
 import { HttpServer } from './lib/http.ts'
+import { Journal } from './lib/journal.ts'
 import { createLog, type Log } from './lib/log.ts'
+import { Metrics } from './lib/metrics.ts'
 import { isName, NAME_RULE } from './lib/names.ts'
 import { Origins } from './lib/origin.ts'
 import { isMain, run } from './lib/process.ts'
+import { repair } from './lib/repair.ts'
 import { HttpError, json, RETRY_SOON, type Reply, unprocessable } from './lib/reply.ts'
 import type { Request } from './lib/request.ts'
 import { Router, type Routes } from './lib/router.ts'
-import { STATES } from './lib/task.ts'
-import { type Definition, QueueFullError, type Task, TaskQueue } from './tasks.ts'
+import { behind, LISTED, taskHandlers } from './lib/task-routes.ts'
+import { measureProcess } from './lib/vitals.ts'
+import { type Definition, KeyReusedError, QueueFullError, type Task, TaskQueue } from './tasks.ts'
 import { Hub } from './ws.ts'
 
 export interface App {
@@ -32,8 +38,11 @@ export interface App {
   readonly tasks: TaskQueue
   readonly hub: Hub
   readonly log: Log
-  /** Stops in order, within `DRAIN_SECONDS` or so many milliseconds. False: tasks were lost. */
-  close(milliseconds?: number): Promise<boolean>
+  /**
+   * Stops in order, within `DRAIN_SECONDS` or so many milliseconds. False: tasks were lost. In a
+   * crash, what has to be aborted counts as interrupted by it.
+   */
+  close(milliseconds?: number, isCrash?: boolean): Promise<boolean>
 }
 
 export interface Additions {
@@ -46,20 +55,40 @@ export interface Additions {
   readonly log?: Log
 }
 
-const LISTED = 100 // tasks in one answer, at most
 const BATCH = 100 // milliseconds between two frames of `tasks`
 const HTTP_CONNECTIONS = 1_000 // beside the WebSockets
 const GOODBYE = 5_000 // milliseconds at most: a quarter of the time to stop is for the sockets
 const DEFAULT_MESSAGE = 'You have a notification'
+const METRICS_TYPE = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
 const STATIC = fileURLToPath(new URL('static/', import.meta.url))
 
 /**
- * Starts a whole server. Rejects if the address can't be had, or the files can't be read.
+ * Starts a whole server. Rejects if the address or the journal can't be had, or the files can't be
+ * read.
  *
  *     const app = await createApp(readSettings({ PORT: '0' }))
  */
 export async function createApp(settings: Settings, additions: Additions = {}): Promise<App> {
   const log = additions.log ?? createLog(settings.logLevel)
+  const metrics = new Metrics()
+  const { journal: path } = settings
+  const journal = path === undefined ? undefined : await Journal.open(path, { log, metrics })
+  try {
+    return await compose(settings, additions, { log, metrics, journal })
+  } catch (error) {
+    await journal?.close()
+    throw error
+  }
+}
+
+interface Base {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly journal: Journal | undefined
+}
+
+async function compose(settings: Settings, additions: Additions, base: Base): Promise<App> {
+  const { log, metrics, journal } = base
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
   const origins = new Origins({ ...settings, allowedHosts: [...settings.allowedHosts, host] })
   let isDraining = false
@@ -67,13 +96,15 @@ export async function createApp(settings: Settings, additions: Additions = {}): 
   const jobs = {
     writeLog: writeLog(settings.workFile, settings.workSeconds),
     notify: notify((topic, data) => hub.publish(topic, data), settings.notifySeconds),
+    render,
   }
   const tasks = new TaskQueue({
     ...settings,
-    log,
+    ...base,
     definitions: [...Object.values(jobs), ...(additions.definitions ?? [])],
     onChange: (task) => {
-      if (hub.isFollowed(`task:${task.id}`)) tell(`task:${task.id}`, task)
+      const topic = `task:${task.id}`
+      if (hub.isFollowed(topic)) tell(topic, task.snapshot())
       if (hub.isFollowed('tasks')) changed.add(task.id)
     },
   })
@@ -102,10 +133,11 @@ export async function createApp(settings: Settings, additions: Additions = {}): 
   }
 
   const files = await fileRoutes(additions.files ?? STATIC)
-  const own = createRoutes(tasks, jobs, () => isDraining)
+  const own = createRoutes(tasks, jobs, metrics, () => isDraining)
   const http = new HttpServer({
     ...settings,
     log,
+    metrics,
     origins,
     router: new Router({ ...files, ...own, ...additions.routes }),
     maxConnections: settings.maxConnections + HTTP_CONNECTIONS,
@@ -115,44 +147,60 @@ export async function createApp(settings: Settings, additions: Additions = {}): 
   })
   const port = await http.listen(settings.port, settings.host)
   const url = `http://${host}:${port}`
+  const stopMeasuring = measureProcess(metrics)
+  metrics.gauge('sockets', 'Open WebSockets.', () => hub.size)
+  tasks.resume()
   log.info('listening', { url })
 
   let closing: Promise<boolean> | undefined
-  const close = (milliseconds = settings.drainSeconds * 1_000) => (closing ??= stop(milliseconds))
+  const close = (milliseconds = settings.drainSeconds * 1_000, isCrash = false) =>
+    (closing ??= stop(milliseconds, isCrash))
   return { url, tasks, hub, log, close }
 
   // Tasks first, so that those who watch them hear the end; then the sockets; then the rest.
-  async function stop(milliseconds: number): Promise<boolean> {
+  async function stop(milliseconds: number, isCrash: boolean): Promise<boolean> {
     const deadline = performance.now() + milliseconds
     const left = () => Math.max(0, deadline - performance.now())
     isDraining = true
-    const unfinished = await tasks.drain(milliseconds - Math.min(GOODBYE, milliseconds / 4))
+    const lost = await tasks.drain(milliseconds - Math.min(GOODBYE, milliseconds / 4), isCrash)
     await changed.flush()
     await hub.close(left() / 2)
     await http.close(left())
+    await journal?.close()
+    stopMeasuring()
     log.info('stopped')
-    return unfinished.length === 0
+    return lost.length === 0
   }
 }
 
 type Jobs = { writeLog: ReturnType<typeof writeLog>; notify: ReturnType<typeof notify> }
 
-function createRoutes(tasks: TaskQueue, jobs: Jobs, isDraining: () => boolean): Routes {
+function createRoutes(
+  tasks: TaskQueue,
+  jobs: Jobs,
+  metrics: Metrics,
+  isDraining: () => boolean,
+): Routes {
+  const about = taskHandlers(tasks)
   return {
     'POST /process': startProcess,
     'POST /notify/:user': startNotification,
-    'GET /tasks': listTasks,
-    'GET /tasks/:id': showTask,
+    'POST /render': startRender,
+    'GET /tasks': about.list,
+    'GET /tasks/:id': about.show,
+    'GET /tasks/:id/result': about.showResult,
+    'DELETE /tasks/:id': about.cancel,
+    'POST /tasks/:id/retry': about.retry,
     'GET /healthz': () => json(200, { status: 'ok' }),
     'GET /readyz': showReadiness,
+    'GET /metrics': () => ({ status: 200, headers: METRICS_TYPE, body: metrics.text() }),
     'GET /ws': refusePlain,
   }
 
   async function startProcess(request: Request): Promise<Reply> {
-    const fail = readWhole(request.query, 'fail', 0, 1_000) ?? 0
+    const fail = wholeOf(request.query, 'fail', 0, 1_000) ?? 0
     const entry = { line: `Processed: ${JSON.stringify(await request.json())}`, fail }
-    const { id } = await tasks.add(jobs.writeLog, entry, { after: request.replied })
-    return json(202, { status: 'accepted', id }, { location: `/tasks/${id}` })
+    return accepted(await tasks.add(jobs.writeLog, entry, await behind(request)))
   }
 
   async function startNotification(request: Request): Promise<Reply> {
@@ -161,29 +209,18 @@ function createRoutes(tasks: TaskQueue, jobs: Jobs, isDraining: () => boolean): 
     const { message = DEFAULT_MESSAGE } = request.hasBody ? await request.json() : {}
     if (typeof message !== 'string') throw unprocessable('/message', 'expected a string')
     const notification = { user, from: identify(request.query), message }
-    const { id } = await tasks.add(jobs.notify, notification, { after: request.replied })
+    const { id } = await tasks.add(jobs.notify, notification, await behind(request))
     return json(202, { detail: 'notification queued', id }, { location: `/tasks/${id}` })
   }
 
-  async function listTasks({ query }: Request): Promise<Reply> {
-    const limit = readWhole(query, 'limit', 1, LISTED) ?? 50
-    const state = STATES.find((known) => known === query.get('state'))
-    if (query.has('state') && !state) {
-      throw unprocessable('state', `expected one of ${STATES.join(', ')}`)
-    }
-    const name = query.get('name') ?? undefined
-    const after = readWhole(query, 'after', 0, 999_999_999)
-    return json(200, await tasks.list({ state, name, limit, after }))
-  }
-
-  async function showTask({ params }: Request): Promise<Reply> {
-    const task = await tasks.find(params.id!)
-    if (task) return json(200, task)
-    throw new HttpError(404, 'there is no such task, or it is no longer remembered')
+  async function startRender(request: Request): Promise<Reply> {
+    const view = numbersOf(request.hasBody ? await request.json() : {}, VIEW)
+    return accepted(await tasks.add(render, view, await behind(request)))
   }
 
   function showReadiness(): Reply {
-    if (isDraining()) throw new HttpError(503, 'the server is stopping', RETRY_SOON)
+    const problem = isDraining() ? 'the server is stopping' : tasks.problem
+    if (problem) throw new HttpError(503, problem, RETRY_SOON)
     return json(200, { status: 'ready' })
   }
 
@@ -192,11 +229,8 @@ function createRoutes(tasks: TaskQueue, jobs: Jobs, isDraining: () => boolean): 
   }
 }
 
-function readWhole(query: URLSearchParams, name: string, least: number, most: number) {
-  const text = query.get(name)
-  if (text === null) return undefined
-  if (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text)
-  throw unprocessable(name, `expected a whole number from ${least} to ${most}`)
+function accepted({ id }: Task): Reply {
+  return json(202, { status: 'accepted', id }, { location: `/tasks/${id}` })
 }
 
 function withoutResult(task: Task): Task {
@@ -205,10 +239,18 @@ function withoutResult(task: Task): Task {
 
 // The queue knows nothing of HTTP: here its refusal becomes a status.
 function toHttpError(error: unknown): unknown {
+  if (isA(error, KeyReusedError)) return new HttpError(422, error.message, { cause: error })
   if (!isA(error, QueueFullError)) return error
   return new HttpError(503, error.message, { cause: error, ...RETRY_SOON })
 }
 
+async function repairJournal({ journal, logLevel }: Settings): Promise<never> {
+  if (journal === undefined) throw new Error('there is no journal: JOURNAL is off')
+  await repair(journal, createLog(logLevel))
+  process.exit(0)
+}
+
 if (isMain(import.meta.url)) {
-  await run(() => createApp(readSettings()))
+  const isRepair = process.argv.includes('--repair')
+  await run(() => (isRepair ? repairJournal(readSettings()) : createApp(readSettings())))
 }

@@ -1,35 +1,36 @@
 // The task queue: accepts work, runs it after the reply, a few at a time, and remembers how it ended.
 //
-//     add ─▶ queued: `after` is over, setImmediate, in line for a slot ─▶ running ─▶ succeeded
-//                                                                            ├─────▶ failed
-//                                                          drain's deadline  └─────▶ cancelled
+//     add ─▶ queued: journal, `after`, delay, in line for a slot ─▶ running ─▶ succeeded
+//               ▲                                                     ├──────▶ failed
+//               └────────── backoff, or the process has died ◀────────┴──────▶ cancelled
 //
-// It promises: what was accepted runs, whatever becomes of the reply; not before `after` is over; a
-// task that throws is `failed` and disturbs nobody; what waits, what is kept and what is returned has
-// a bound; `drain` ends inside its deadline. It does not promise to survive the process: all of it is
-// in memory.
+// It promises: what was accepted runs, not before `after` is over, whatever becomes of the reply; with
+// a journal also after a crash, at least once; a task that throws disturbs nobody; a state never says
+// more than has happened; everything has a bound; `drain` ends inside its deadline. It does not promise
+// exactly once: nobody can, so a task should be such that a second run does no harm.
 
-import { attempt } from './lib/attempt.ts'
 import { checkWhole } from './lib/check.ts'
-import { timestamp } from './lib/clock.ts'
-import { AbortableContext, type TaskContext } from './lib/context.ts'
-import { Crowd } from './lib/crowd.ts'
 import type { Definition, Work } from './lib/definition.ts'
-import { toJson } from './lib/json.ts'
-import { type Lane, Lanes } from './lib/lane.ts'
-import { currentFields, type Fields, type Log, withFields } from './lib/log.ts'
-import { type ListOptions, type Page, TaskStore } from './lib/store.ts'
-import { newTask, type Task } from './lib/task.ts'
+import type { Journal } from './lib/journal.ts'
+import { Kinds } from './lib/kinds.ts'
+import { type Changed, Ledger } from './lib/ledger.ts'
+import type { Log } from './lib/log.ts'
+import { Metrics } from './lib/metrics.ts'
+import { type AddOptions, KeyReusedError, planOf } from './lib/plan.ts'
+import { bodyOf, typeOf } from './lib/result.ts'
+import { QueueFullError, Room } from './lib/room.ts'
+import { AS_NEW, Run } from './lib/run.ts'
+import { Runner } from './lib/runner.ts'
+import type { ListOptions, Page } from './lib/store.ts'
+import type { Task } from './lib/task.ts'
 import { within } from './lib/within.ts'
 
 export type { TaskContext } from './lib/context.ts'
 export { type Definition, defineTask, type Work } from './lib/definition.ts'
+export { type AddOptions, KeyReusedError } from './lib/plan.ts'
+export { NonRetryableError } from './lib/retry.ts'
+export { QueueFullError } from './lib/room.ts'
 export type { State, Task } from './lib/task.ts'
-
-/** Thrown by `add` when the queue is full or draining. The caller may try again later. */
-export class QueueFullError extends Error {
-  override readonly name = 'QueueFullError'
-}
 
 export interface TaskQueueOptions {
   /** Tasks that run at the same time. */
@@ -39,28 +40,19 @@ export interface TaskQueueOptions {
   /** Finished tasks that are remembered, failed ones longer (see `lib/store.ts`). */
   readonly keep: number
   readonly log: Log
+  /** Where tasks of definitions outlive the process; then `resume` has to be called. */
+  readonly journal?: Journal | undefined
+  /** Threads at the same time, for the definitions that run in one. Default 1. */
+  readonly threads?: number
+  /** Milliseconds. What blocks the event loop longer is named in the log. Default 50. */
+  readonly blockedMs?: number
+  readonly metrics?: Metrics
   /** Known from the start. Any other is once it was added. */
   readonly definitions?: readonly Definition<never>[]
   /** Called at each change of a task. */
-  readonly onChange?: (task: Task) => void
+  readonly onChange?: (changed: Changed) => void
 }
 
-export interface AddOptions {
-  /** The task starts only when this is over, be it fulfilled or rejected. */
-  readonly after?: Promise<unknown>
-}
-
-/** A task on its way to its end. */
-interface Run {
-  task: Task // the newest snapshot
-  readonly start: (context: TaskContext) => unknown
-  readonly bytes: number // of its payload as JSON
-  readonly lane: Lane<Run>
-  readonly fields: Fields // of the log lines of whoever added it
-}
-
-const MAX_PAYLOAD_BYTES = 128 * 1_048_576 // of all unfinished tasks
-const SLICE = 5 // milliseconds of starting tasks, then sockets and timers have their turn
 const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
 
 /**
@@ -70,165 +62,178 @@ const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
  *     const task = await tasks.add(() => sendMail(address), undefined, { after: request.replied })
  */
 export class TaskQueue {
-  readonly #options: TaskQueueOptions
-  readonly #unfinished = new Crowd<Run>()
-  readonly #running = new Crowd<AbortableContext>()
-  readonly #store: TaskStore
-  readonly #lanes: Lanes<Run>
-  #payloadBytes = 0
-  #isAwake = false
+  readonly #log: Log
+  readonly #kinds: Kinds<Run>
+  readonly #ledger: Ledger
+  readonly #room: Room
+  readonly #runner: Runner
+  readonly #restored: Run[]
   #isDraining = false
-  #isStopped = false
 
   /** Throws a `RangeError` for a bound that is none, a `TypeError` for a name that is taken. */
   constructor(options: TaskQueueOptions) {
-    checkWhole('concurrency', options.concurrency, 1)
-    checkWhole('capacity', options.capacity, 1)
-    checkWhole('keep', options.keep, 0)
-    this.#options = options
-    this.#store = new TaskStore(options.keep)
-    this.#lanes = new Lanes(options.concurrency)
-    for (const definition of options.definitions ?? []) this.#lanes.of(definition)
+    const { concurrency, capacity, keep, log } = options
+    const { threads = 1, blockedMs = 50, metrics = new Metrics() } = options
+    checkWhole('concurrency', concurrency, 1)
+    checkWhole('capacity', capacity, 1)
+    checkWhole('keep', keep, 0)
+    checkWhole('threads', threads, 1)
+    const kinds = new Kinds<Run>(concurrency, threads, metrics)
+    const ledger = new Ledger(options)
+    const room = new Room(capacity)
+    this.#log = log
+    this.#kinds = kinds
+    this.#ledger = ledger
+    this.#room = room
+    this.#runner = new Runner({ ledger, room, kinds, log, metrics, blockedMs })
+    for (const definition of options.definitions ?? []) kinds.of(definition)
+    this.#restored = ledger.restore(kinds)
+    for (const run of this.#restored) room.enter(run)
   }
 
   /** Tasks queued and running. */
   get size(): number {
-    return this.#unfinished.size
+    return this.#room.size
   }
 
   /**
    * Accepts a definition or a plain function, synchronous or not (a synchronous one blocks the event
-   * loop while it runs). Resolves to the queued task. Rejects with a `QueueFullError`, or with a
-   * `TypeError` if a definition's payload is no JSON or its name is taken.
+   * loop while it runs). Resolves to the queued task, when the journal has it on disk. Rejects with a
+   * `QueueFullError`, a `KeyReusedError`, or a `TypeError` or `RangeError` for a payload that is no
+   * JSON, a name that is taken, an option that is none.
    */
   async add(work: () => unknown): Promise<Task>
   async add<P>(work: Definition<P> | Work<P>, payload: P, options?: AddOptions): Promise<Task>
-  async add<P>(
-    work: Definition<P> | Work<P>,
-    payload?: P,
-    options: AddOptions = {},
-  ): Promise<Task> {
-    const planned = this.#plan(work, payload as P)
-    this.#checkRoom(planned.bytes)
-
-    const run: Run = { ...planned, fields: currentFields() }
-    this.#unfinished.add(run)
-    this.#payloadBytes += run.bytes
-    this.#change(run)
-    const enter = () => {
-      run.lane.enter(run)
-      this.#wake()
+  async add<P>(work: Definition<P> | Work<P>, payload?: P, options?: AddOptions): Promise<Task> {
+    const plan = planOf(this.#kinds, work, payload as P, options)
+    const known = this.#ledger.store.findKey(plan.key)
+    if (known && known.digest !== plan.digest) throw new KeyReusedError()
+    if (known) {
+      await this.#ledger.confirmed(known)
+      return known.snapshot()
     }
-    if (options.after) options.after.then(enter, enter)
-    else enter()
-    return run.task
+    const run = new Run(plan, this.#ledger.hasJournal, this.#ledger.store.newId())
+    this.#checkRoom(run)
+    const { delay } = run.policy
+    if (delay > 0) run.runAt = Date.now() + delay
+    this.#room.enter(run)
+    const commit = this.#ledger.add(run)
+    try {
+      if (commit) await this.#ledger.confirm(run, commit)
+    } catch (error) {
+      this.#room.leave(run)
+      this.#ledger.store.remove(run)
+      throw error
+    }
+    run.kind.figures.accepted.add()
+    this.#ledger.tell(run)
+    this.#runner.schedule(run, delay, options?.after)
+    return run.snapshot()
   }
 
   async find(id: string): Promise<Task | undefined> {
-    return this.#store.find(id)
+    return this.#ledger.store.find(id)?.snapshot()
   }
 
   /** The newest first, page by page. */
   async list(options: ListOptions): Promise<Page> {
-    return this.#store.list(options)
+    return this.#ledger.store.list(options)
+  }
+
+  /** What a task returned, with its media type. Undefined if it has not, or is no longer kept. */
+  async result(id: string): Promise<{ type: string; body: string | Uint8Array } | undefined> {
+    const run = this.#ledger.store.find(id)
+    if (run?.state !== 'succeeded' || run.isGone) return undefined
+    return { type: typeOf(run.result), body: bodyOf(run.result) }
+  }
+
+  /**
+   * Resolves to the task: cancelled, or `cancelling` until its function returns. Undefined if it is
+   * unknown or had ended. Rejects with a `QueueFullError` if the journal can't keep it.
+   */
+  async cancel(id: string): Promise<Task | undefined> {
+    const run = this.#ledger.store.find(id)
+    if (!run || run.hasEnded) return undefined
+    if (run.isJournaled) this.#ledger.checkOpen()
+    await this.#ledger.confirm(run, this.#runner.cancel(run))
+    return run.snapshot()
+  }
+
+  /**
+   * Runs one that failed or was cancelled again, as if it were new. Undefined if it is unknown, has
+   * not ended so, or its payload is no longer kept. Rejects with a `QueueFullError`.
+   */
+  async retry(id: string, { after, key }: AddOptions = {}): Promise<Task | undefined> {
+    const run = this.#ledger.store.find(id)
+    const isRepeated = key !== undefined && run?.retryKey === key
+    if (isRepeated) await this.#ledger.confirmed(run)
+    if (isRepeated) return run.snapshot()
+    if (!run?.hasEnded || run.state === 'succeeded' || run.isGone) return undefined
+    this.#checkRoom(run)
+    this.#ledger.store.revive(run)
+    this.#room.enter(run)
+    const commit = this.#ledger.change(run, { ...AS_NEW, retryKey: key ?? null })
+    await this.#ledger.confirm(run, commit)
+    this.#runner.schedule(run, 0, after)
+    return run.snapshot()
   }
 
   /** Resolves when nothing is queued or running. */
   async idle(): Promise<void> {
-    await this.#unfinished.whenEmpty()
+    await this.#room.when(() => this.size === 0)
+  }
+
+  /** Why it can't do its work for now, if it can't. */
+  get problem(): string | undefined {
+    const { lane } = this.#kinds.plain
+    const holders = [...this.#runner.running].filter((run) => run.kind.lane === lane)
+    const isStuck = lane.free === 0 && holders.every((run) => run.verdict?.state === 'failed')
+    if (isStuck) return 'every slot is held by a task past its timeout'
+    return this.#ledger.failure?.message
+  }
+
+  /** Goes on with what the journal has brought back. To be called once all is ready for that. */
+  resume(): void {
+    this.#runner.resume(this.#restored.splice(0))
   }
 
   /**
-   * Accepts no more, lets what was accepted run for so many milliseconds, then aborts what runs.
-   * Resolves to the tasks that did not end by themselves, each of which the log names.
+   * Accepts no more, and waits so many milliseconds for what runs, and for what no journal has. Then
+   * aborts. What the journal has goes on after the next start. Resolves to the tasks that are lost,
+   * which the log names. In a crash, what has to be aborted counts as interrupted by it.
    */
-  async drain(milliseconds: number): Promise<Task[]> {
+  async drain(milliseconds: number, isCrash = false): Promise<Task[]> {
     this.#isDraining = true
+    this.#runner.hold()
+    const { running } = this.#runner
     const grace = Math.min(ABORT_GRACE, milliseconds / 10)
-    if (await within(milliseconds - grace, this.idle())) return []
-
-    this.#isStopped = true
-    const all = [...this.#unfinished]
-    for (const context of this.#running) context.abort(new Error('the queue was drained'))
-    await within(grace, this.#running.whenEmpty())
-    const left = all.filter(({ task: { state } }) => state !== 'succeeded' && state !== 'failed')
-    for (const { fields, task } of left) {
-      this.#options.log.warn('task lost', { ...fields, task: task.id, name: task.name })
-    }
-    return left.map((run) => run.task)
+    const isDone = () => running.size === 0 && this.#room.unsafe === 0
+    await within(milliseconds - grace, this.#room.when(isDone))
+    const left = [...this.#ledger.store].filter((run) => !run.hasEnded)
+    this.#runner.abort(isCrash)
+    await within(
+      grace,
+      this.#room.when(() => running.size === 0),
+    )
+    await this.#runner.close()
+    return this.#countLosses(left)
   }
 
-  #plan<P>(work: Definition<P> | Work<P>, payload: P): Omit<Run, 'fields'> {
-    if (typeof work === 'function') {
-      const task = newTask(work.name.slice(0, 64) || 'anonymous')
-      const start = (context: TaskContext) => work(payload, context)
-      return { task, start, bytes: 0, lane: this.#lanes.shared }
+  #countLosses(left: readonly Run[]): Task[] {
+    const kept = left.filter((run) => run.isJournaled && !run.hasEnded)
+    if (kept.length > 0) this.#log.info('tasks wait in the journal', { count: kept.length })
+    const lost = left.filter(
+      ({ isJournaled, state }) => !isJournaled && state !== 'succeeded' && state !== 'failed',
+    )
+    for (const { fields, id, name } of lost) {
+      this.#log.warn('task lost', { ...fields, task: id, name })
     }
-    const lane = this.#lanes.of(work)
-    const text = toJson(payload)
-    const copy = () => (text === undefined ? undefined : JSON.parse(text))
-    const start = (context: TaskContext) => work.work(copy(), context)
-    return { task: newTask(work.name), start, bytes: Buffer.byteLength(text ?? ''), lane }
+    return lost.map((run) => run.snapshot())
   }
 
-  #checkRoom(bytes: number): void {
+  #checkRoom(run: Run): void {
     if (this.#isDraining) throw new QueueFullError('the task queue is draining')
-    if (this.#unfinished.size >= this.#options.capacity) {
-      throw new QueueFullError(`the task queue is full (${this.#options.capacity} tasks)`)
-    }
-    if (this.#payloadBytes + bytes > MAX_PAYLOAD_BYTES) {
-      throw new QueueFullError(`the task queue is full (${MAX_PAYLOAD_BYTES} bytes of payloads)`)
-    }
-  }
-
-  // In a later turn of the event loop, so that what is under way there, a reply for one, goes first.
-  #wake(): void {
-    if (this.#isAwake || this.#isStopped) return
-    this.#isAwake = true
-    setImmediate(() => this.#startNext())
-  }
-
-  // One of each lane in turn, so that none waits behind another's work.
-  #startNext(): void {
-    this.#isAwake = false
-    const until = performance.now() + SLICE
-    let started = 0
-    do {
-      started = 0
-      for (const lane of this.#lanes) started += this.#startOne(lane)
-    } while (started > 0 && performance.now() < until)
-    if (started > 0) this.#wake()
-  }
-
-  #startOne(lane: Lane<Run>): number {
-    const run = this.#isStopped ? undefined : lane.next()
-    if (!run) return 0
-    const { id, name, attempt } = run.task
-    const context = new AbortableContext(id, attempt + 1, this.#options.log)
-    this.#running.add(context)
-    withFields({ ...run.fields, task: id, name }, () => this.#run(run, context))
-    return 1
-  }
-
-  // One attempt, from its start to its end. Never rejects: a task's failure ends here.
-  async #run(run: Run, context: AbortableContext): Promise<void> {
-    this.#change(run, { state: 'running', attempt: context.attempt, startedAt: timestamp() })
-    const outcome = await attempt(run.start, context)
-    this.#change(run, { ...outcome, endedAt: timestamp() })
-    this.#running.delete(context)
-    this.#unfinished.delete(run)
-    this.#payloadBytes -= run.bytes
-    run.lane.leave()
-    this.#wake()
-  }
-
-  #change(run: Run, change: Partial<Task> = {}): void {
-    run.task = { ...run.task, ...change }
-    this.#store.set(run.task)
-    try {
-      this.#options.onChange?.(run.task)
-    } catch (error) {
-      this.#options.log.error('a listener failed', { error })
-    }
+    if (run.isJournaled) this.#ledger.checkOpen()
+    this.#room.check(run.payloadBytes)
   }
 }

@@ -11,9 +11,10 @@ export interface Entry {
 }
 
 export function writeLog(file: string, seconds: number): Definition<Entry> {
-  return defineTask('write-log', async ({ line, fail }, context) => {
+  const work: Definition<Entry>['work'] = async ({ line, fail }, context) => {
     await context.sleep(seconds * 1_000)
     if (context.attempt <= fail) throw new Error(`attempt ${context.attempt} fails, as asked for`)
     await appendFile(file, `${line}\n`)
-  })
+  }
+  return defineTask('write-log', work, { attempts: 3 })
 }

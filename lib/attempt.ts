@@ -1,22 +1,125 @@
-// One attempt at a task, from its start to its outcome. Never rejects: a task's failure ends here.
+// One attempt at a task: its function is called, here or in a thread, and whatever it returns or
+// throws, now or later, becomes an outcome. A cancel or a timeout that came first decides, also when
+// the function returns later. A function that ends at once costs no promise.
 
-import type { AbortableContext, TaskContext } from './context.ts'
-import { describeError } from './errors.ts'
-import { resultOf, type Task } from './task.ts'
+import { AbortableContext } from './context.ts'
+import { describeError, type Failure } from './errors.ts'
+import { type Log, withFields } from './log.ts'
+import { Throttle } from './progress.ts'
+import { type Result, resultOf } from './result.ts'
+import { isRetryable } from './retry.ts'
+import type { Run } from './run.ts'
+import type { Threads } from './threads.ts'
+import type { LoopWatch } from './watch.ts'
 
-export async function attempt(
-  start: (context: TaskContext) => unknown,
-  context: AbortableContext,
-): Promise<Partial<Task>> {
-  const started = performance.now()
-  const ms = () => Math.round(performance.now() - started)
-  try {
-    const result = resultOf(await start(context))
-    context.log.debug('task succeeded', { ms: ms() })
-    return { state: 'succeeded', result }
-  } catch (error) {
-    const state = context.isAborted ? 'cancelled' : 'failed'
-    context.log.warn(`task ${state}`, { ms: ms(), error })
-    return { state, error: describeError(error) }
+export interface Outcome {
+  readonly state: 'succeeded' | 'failed' | 'cancelled'
+  readonly error: Failure | null
+  readonly result?: Result
+  /** Another attempt would fail the same way. */
+  readonly isFinal?: boolean
+}
+
+export interface Surroundings {
+  readonly log: Log
+  readonly threads: Threads
+  readonly watch: LoopWatch
+  readonly onProgress: (run: Run) => void
+  /** Called once for each attempt, maybe before `start` returns. Must not throw. */
+  readonly onEnd: (run: Run, outcome: Outcome) => void
+}
+
+export class Attempt {
+  readonly #run: Run
+  readonly #around: Surroundings
+  readonly #context: AbortableContext
+  readonly #started = performance.now()
+  #throttle: Throttle | undefined // made on first use, as most tasks never tell
+
+  constructor(run: Run, around: Surroundings) {
+    this.#run = run
+    this.#around = around
+    this.#context = new AbortableContext(run.id, run.attempt, around.log, this)
   }
+
+  start(): void {
+    const { id, name, fields } = this.#run
+    withFields({ ...fields, task: id, name }, () => this.#start())
+  }
+
+  /** Asks the function to stop, and stops a thread. */
+  abort(reason: Error): void {
+    this.#context.abort(reason)
+  }
+
+  /** Called by the function, through its context. */
+  onProgress(fraction: number, note: string | null): void {
+    const run = this.#run
+    run.progress = fraction
+    run.note = note
+    this.#throttle ??= new Throttle(() => this.#around.onProgress(run))
+    this.#throttle.hit()
+  }
+
+  #start(): void {
+    try {
+      const returned = this.#call()
+      // Looking for a `then` is done in here, since what was returned may be a trap.
+      if (!mayBePromise(returned)) return this.#succeed(returned)
+      Promise.resolve(returned).then(
+        (value) => this.#succeed(value),
+        (error) => this.#fail(error),
+      )
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #call(): unknown {
+    const { threads, watch } = this.#around
+    const { kind, payload, work } = this.#run
+    const { definition } = kind
+    if (definition?.thread) return threads.run(definition, payload, this.#context)
+    try {
+      if (!definition) return work!(this.#context)
+      const input = payload === undefined ? undefined : JSON.parse(payload)
+      return definition.work(input as never, this.#context)
+    } finally {
+      watch.check(performance.now() - this.#started)
+    }
+  }
+
+  #succeed(returned: unknown): void {
+    let result: Result
+    try {
+      const isOurs = this.#run.kind.definition?.thread !== undefined // a thread has seen to it
+      result = isOurs ? (returned as Result) : resultOf(returned)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    this.#end({ state: 'succeeded', error: null, result })
+  }
+
+  #fail(error: unknown): void {
+    // Aborted without a verdict: the queue is draining.
+    const state = this.#context.isAborted ? 'cancelled' : 'failed'
+    this.#end({ state, error: describeError(error), isFinal: !isRetryable(error) }, error)
+  }
+
+  #end(outcome: Outcome, error?: unknown): void {
+    const { log, onEnd } = this.#around
+    this.#context.close()
+    this.#throttle?.stop()
+    const decided = this.#run.verdict ?? outcome
+    const duration = performance.now() - this.#started
+    const ms = Math.round(duration)
+    if (decided.state === 'failed') log.warn('task failed', { ms, error: error ?? decided.error })
+    else log.debug(`task ${decided.state}`, { ms })
+    this.#run.kind.figures.run.observe(duration / 1_000)
+    onEnd(this.#run, decided)
+  }
+}
+
+function mayBePromise(value: unknown): boolean {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }

@@ -1,7 +1,18 @@
-// Options are checked where they come in, then trusted.
+// Bounds are checked where they come in; the rest of the code trusts them.
 
-/** Throws a `RangeError` unless the value is a whole number from `least` up. */
-export function checkWhole(option: string, value: number, least: number): void {
-  if (Number.isSafeInteger(value) && value >= least) return
-  throw new RangeError(`${option} must be a whole number from ${least} up, got ${value}`)
+/** Throws a `RangeError` that names the option. */
+export function checkWhole(
+  name: string,
+  value: number,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): void {
+  if (Number.isSafeInteger(value)) checkNumber(name, value, least, most)
+  else throw new RangeError(`${name} must be a whole number, got ${value}`)
+}
+
+/** The same for a number that need not be whole. */
+export function checkNumber(name: string, value: number, least: number, most: number): void {
+  if (value >= least && value <= most) return
+  throw new RangeError(`${name} must be a number from ${least} to ${most}, got ${value}`)
 }

@@ -2,6 +2,7 @@
 // All are checked once, at the start; the rest of the code trusts them.
 
 import type { BlockList } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { addressSet, isLoopback } from './address.ts'
 import { LEVELS, type Level } from './log.ts'
 
@@ -22,9 +23,12 @@ export const SETTINGS = {
   port: setting('PORT', '8000', whole(0, 65_535)),
   workFile: setting('WORK_FILE', 'log.txt', (text) => text),
   logLevel: setting('LOG_LEVEL', 'info', level),
+  journal: setting('JOURNAL', 'data/tasks.journal', (text) => (text === 'off' ? undefined : text)),
   concurrency: setting('CONCURRENCY', '8', whole(1, 10_000)),
   capacity: setting('CAPACITY', '10000', whole(1, 10_000_000)),
   keep: setting('KEEP', '1000', whole(0, 100_000)),
+  threads: setting('THREADS', 'auto', threads),
+  blockedMs: setting('BLOCKED_MS', '50', whole(1, 60_000)),
   workSeconds: setting('WORK_SECONDS', '5', seconds(0)),
   notifySeconds: setting('NOTIFY_SECONDS', '2', seconds(0)),
   maxBody: setting('MAX_BODY', '65536', whole(1, 16_777_216)),
@@ -91,6 +95,13 @@ function seconds(least: number) {
     if (/^\d+(\.\d+)?$/.test(text) && value >= least && value <= 86_400) return value
     return expected(`a number of seconds from ${least} to 86400`)
   }
+}
+
+function threads(text: string): number {
+  if (text === 'auto') return Math.max(1, availableParallelism() - 1)
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= 1 && value <= 256) return value
+  return expected('a whole number from 1 to 256, or auto: one less than there are cores')
 }
 
 function level(text: string): Level {

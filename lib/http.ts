@@ -16,6 +16,7 @@ import { Crowd } from './crowd.ts'
 import { isA } from './errors.ts'
 import { checkFraming } from './framing.ts'
 import { type Log, withFields } from './log.ts'
+import type { Counter, Family, Metrics } from './metrics.ts'
 import type { Origins } from './origin.ts'
 import { HttpError, problem, type Reply } from './reply.ts'
 import { Request } from './request.ts'
@@ -26,6 +27,7 @@ export interface HttpOptions {
   readonly router: Router
   readonly origins: Origins
   readonly log: Log
+  readonly metrics: Metrics
   /** Bytes of a request's body. */
   readonly maxBody: number
   /** All TCP connections, upgraded ones too. */
@@ -52,11 +54,13 @@ const UNPARSED: Readonly<Record<string, number>> = {
 export class HttpServer {
   readonly #options: HttpOptions
   readonly #server: Server
+  readonly #requests: Family<Counter>
   readonly #replies = new Crowd<ServerResponse>() // under way
   readonly #byConnection = new WeakMap<Duplex, Set<ServerResponse>>() // the same; several in a pipeline
 
   constructor(options: HttpOptions) {
     this.#options = options
+    this.#requests = options.metrics.counter('http_requests_total', 'By route and status.')
     this.#server = createServer({
       headersTimeout: 10_000,
       requestTimeout: 30_000,
@@ -131,7 +135,8 @@ export class HttpServer {
       const reply = await this.#answer(req, request)
       await this.#send(req, res, request, reply)
       const ms = Math.round(performance.now() - started)
-      const { method, path } = request
+      const { method, path, route } = request
+      this.#requests.of({ route, status: String(reply.status) }).add()
       this.#options.log.debug('replied', { method, path, status: reply.status, ms })
     })
   }
@@ -142,7 +147,8 @@ export class HttpServer {
       checkFraming(req)
       if (request.method === 'POST' || request.method === 'DELETE') origins.checkOrigin(req)
       if (!ANY_HOST.test(request.path)) origins.checkHost(req)
-      const { handler, params } = router.find(request.method, request.path)
+      const { route, handler, params } = router.find(request.method, request.path)
+      request.route = route
       request.params = params
       const reply = await handler(request)
       if (reply?.status) return reply

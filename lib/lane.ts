@@ -1,63 +1,57 @@
-// Lanes: each has some slots and a line of those that wait for one, first come, first served. What
-// has a lane of its own never waits behind the others.
+// A lane: some slots, and a line of those that wait for one. The highest priority goes first, and
+// within one priority who came first. What has a lane of its own never waits behind the others.
 
-import type { Definition } from './definition.ts'
 import { Fifo } from './fifo.ts'
 
-type LaneOwner = Pick<Definition<never>, 'name' | 'concurrency'>
+interface Level<T> {
+  readonly priority: number
+  readonly line: Fifo<T>
+}
 
 export class Lane<T> {
-  readonly #line = new Fifo<T>()
+  readonly #levels: Level<T>[] = [] // the highest priority first; those in use, and they are few
   #free: number
 
   constructor(slots: number) {
     this.#free = slots
   }
 
-  enter(item: T): void {
-    this.#line.push(item)
+  /** Slots that nobody has. */
+  get free(): number {
+    return this.#free
+  }
+
+  enter(item: T, priority: number): void {
+    this.#level(priority).line.push(item)
+  }
+
+  /** Leaves the line without having had a slot. */
+  quit(item: T): void {
+    for (const { line } of this.#levels) if (line.delete(item)) return
   }
 
   /** The next in line, which takes a slot. Undefined if nobody waits or no slot is free. */
   next(): T | undefined {
-    if (this.#free === 0 || this.#line.size === 0) return undefined
-    this.#free--
-    return this.#line.shift()
+    if (this.#free === 0) return undefined
+    for (const { line } of this.#levels) {
+      if (line.size === 0) continue
+      this.#free--
+      return line.shift()
+    }
+    return undefined
   }
 
   /** Gives a slot back. */
   leave(): void {
     this.#free++
   }
-}
 
-/** The shared lane, and one for each definition that asks for slots of its own. */
-export class Lanes<T> {
-  readonly shared: Lane<T>
-  readonly #all: Lane<T>[]
-  readonly #definitions = new Map<string, { definition: LaneOwner; lane: Lane<T> }>()
-
-  constructor(slots: number) {
-    this.shared = new Lane(slots)
-    this.#all = [this.shared]
-  }
-
-  [Symbol.iterator](): Iterator<Lane<T>> {
-    return this.#all.values()
-  }
-
-  /** Throws a `TypeError` if another definition has the same name: by it tasks are found. */
-  of(definition: LaneOwner): Lane<T> {
-    const { name, concurrency } = definition
-    const known = this.#definitions.get(name)
-    if (known && known.definition !== definition) {
-      throw new TypeError(`two definitions have the name "${name}"`)
-    }
-    if (known) return known.lane
-
-    const lane = concurrency === undefined ? this.shared : new Lane<T>(concurrency)
-    if (lane !== this.shared) this.#all.push(lane)
-    this.#definitions.set(name, { definition, lane })
-    return lane
+  #level(priority: number): Level<T> {
+    const at = this.#levels.findIndex((level) => level.priority <= priority)
+    const found = this.#levels[at]
+    if (found?.priority === priority) return found
+    const level = { priority, line: new Fifo<T>() }
+    this.#levels.splice(at === -1 ? this.#levels.length : at, 0, level)
+    return level
   }
 }

@@ -9,8 +9,8 @@ import { within } from './within.ts'
 
 export interface Stoppable {
   readonly log: Log
-  /** Resolves to whether nothing was lost. */
-  close(milliseconds?: number): Promise<boolean>
+  /** Resolves to whether nothing was lost. `isCrash`: what was running may be to blame. */
+  close(milliseconds?: number, isCrash?: boolean): Promise<boolean>
 }
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const // of a second one: 128 + its number
@@ -70,7 +70,7 @@ function stopOnCrash(starting: Promise<Stoppable>): void {
     log.error(message, { error })
     if (isCrashing) return
     isCrashing = true
-    await within(CRASH_DRAIN, close(CRASH_DRAIN)).catch((cause) => {
+    await within(CRASH_DRAIN, close(CRASH_DRAIN, true)).catch((cause) => {
       log.error('could not stop', { error: cause })
     })
     process.exit(1)

@@ -4,6 +4,7 @@
 import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { digestOf } from './digest.ts'
 import { splitTarget } from './framing.ts'
 import { isObject, JsonError, parseJson } from './json.ts'
 import { HttpError, unprocessable } from './reply.ts'
@@ -17,6 +18,8 @@ export class Request {
   readonly query: URLSearchParams
   /** The client's own `X-Request-Id` if it is sane, otherwise a new one. */
   readonly id: string
+  /** As the table of routes has it; `none` where that has nothing. */
+  route = 'none'
   params: Readonly<Record<string, string>> = {}
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
@@ -61,6 +64,24 @@ export class Request {
   get hasBody(): boolean {
     const { 'content-length': length = '0', 'transfer-encoding': coding } = this.#req.headers
     return coding !== undefined || Number(length) > 0
+  }
+
+  /**
+   * What makes a POST that is sent again the same one: of an `Idempotency-Key`, which is of one user,
+   * method and path, and of what was asked for
+   * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/). Both undefined
+   * without the header. Throws a 400 for a key that is none. To be called when the body was read.
+   */
+  async identity(user: string): Promise<{ key?: string; digest?: string }> {
+    const key = this.#req.headers['idempotency-key']
+    if (key === undefined) return {}
+    if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
+      throw new HttpError(400, 'expected an Idempotency-Key of 1 to 255 visible characters')
+    }
+    return {
+      key: digestOf(user, this.method, this.path, key),
+      digest: digestOf(this.query.toString(), await this.#body),
+    }
   }
 
   /** Reads the body. Throws a 413, 415 or 400 for what is no JSON, a 422 for any but an object. */

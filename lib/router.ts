@@ -10,11 +10,14 @@ export type Handler = (request: Request) => Reply | Promise<Reply>
 export type Routes = Readonly<Record<string, Handler>>
 
 interface Place {
+  readonly path: string
   readonly segments: readonly string[]
   readonly handlers: Map<string, Handler>
 }
 
 export interface Match {
+  /** As the table has it, for instance `GET /tasks/:id`. */
+  readonly route: string
   readonly handler: Handler
   readonly params: Readonly<Record<string, string>>
 }
@@ -34,22 +37,24 @@ export class Router {
 
   /** Throws a 400 for a path that is none, a 404 for an unknown one, a 405 for another method. */
   find(method: string, path: string): Match {
-    if (method === 'OPTIONS' && path === '*') return { handler: options(ALL), params: {} }
+    if (method === 'OPTIONS' && path === '*')
+      return { route: 'OPTIONS *', handler: options(ALL), params: {} }
     const segments = decode(path)
     const place = this.#match(path, segments)
     const handler = place.handlers.get(method)
-    if (handler) return { handler, params: paramsOf(place, segments) }
+    const route = `${method} ${place.path}`
+    if (handler) return { route, handler, params: paramsOf(place, segments) }
 
     if (method === 'HEAD' && place.handlers.has('GET')) return this.find('GET', path)
     const allowed = [...place.handlers.keys()]
     if (allowed.includes('GET')) allowed.push('HEAD')
     const allow = [...allowed, 'OPTIONS'].join(', ')
-    if (method === 'OPTIONS') return { handler: options(allow), params: {} }
+    if (method === 'OPTIONS') return { route, handler: options(allow), params: {} }
     throw new HttpError(405, `expected ${allow}`, { headers: { allow } })
   }
 
   #place(path: string): Place {
-    const place = this.#places.get(path) ?? { segments: split(path), handlers: new Map() }
+    const place = this.#places.get(path) ?? { path, segments: split(path), handlers: new Map() }
     this.#places.set(path, place)
     return place
   }

@@ -1,0 +1,236 @@
+// The journal: what was accepted is on disk before anybody is told so, and comes back after a crash.
+//
+//     append ─▶ commit ──write──▶ written ──fdatasync──▶ synced
+//
+// Group commit: while one write is under way, all that comes in makes up the next; one sync is for all
+// that was written before it began. After a failed write or sync nobody can tell what the disk has
+// (https://wiki.postgresql.org/wiki/Fsync_Errors), so the journal then stays closed until a restart.
+
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { Commit } from './commit.ts'
+import { encodeRecord, type JournalRecord, replay, VERSION_LINE } from './lines.ts'
+import type { Log } from './log.ts'
+import type { Histogram, Metrics } from './metrics.ts'
+import { own } from './owner.ts'
+
+/** Why the journal takes nothing more. */
+export class JournalError extends Error {
+  override readonly name = 'JournalError'
+}
+
+export interface JournalOptions {
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+interface Opened {
+  readonly path: string
+  readonly file: FileHandle
+  readonly inode: number
+  readonly bytes: number
+  readonly records: Map<string, JournalRecord>
+  readonly release: () => Promise<void>
+}
+
+const LEAST_TO_COMPACT = 16 * 1_048_576 // bytes
+const CHUNK = 1_048_576 // characters that are written at once when the journal is compacted
+
+export class Journal {
+  /** What was in it, each record whole, oldest first. */
+  readonly records: Map<string, JournalRecord>
+  readonly #path: string
+  readonly #release: () => Promise<void>
+  readonly #log: Log
+  readonly #syncTime: Histogram
+  #file: FileHandle
+  #inode: number
+  #bytes: number
+  #compactAt = LEAST_TO_COMPACT // bytes
+  #live: () => Iterable<JournalRecord> = () => []
+  #next = new Commit()
+  #unsynced: Commit[] = []
+  #writing: Promise<void> | undefined
+  #syncing: Promise<void> | undefined
+  #failure: JournalError | undefined
+
+  /**
+   * Opens the journal, or begins one. Rejects if another process has it, or if it is damaged. A last
+   * record that a crash has cut is taken off.
+   */
+  static async open(path: string, options: JournalOptions): Promise<Journal> {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    const release = await own(path)
+    let file: FileHandle | undefined
+    try {
+      await rm(temporary(path), { force: true })
+      file = await open(path, 'a', 0o600)
+      const records = await recover(path, file, options.log)
+      const { ino: inode, size: bytes } = await file.stat()
+      return new Journal({ path, file, inode, bytes, records, release }, options)
+    } catch (error) {
+      await file?.close()
+      await release()
+      throw error
+    }
+  }
+
+  /** For `open`. */
+  constructor(opened: Opened, { log, metrics }: JournalOptions) {
+    this.#path = opened.path
+    this.#release = opened.release
+    this.#file = opened.file
+    this.#inode = opened.inode
+    this.#bytes = opened.bytes
+    this.records = opened.records
+    this.#log = log
+    this.#syncTime = metrics.histogram('journal_sync_seconds', 'What one fdatasync took.').of()
+    metrics.gauge('journal_bytes', 'The size of the journal.', () => this.#bytes)
+    metrics.gauge('journal_failed', '1: closed until a restart.', () => (this.#failure ? 1 : 0))
+  }
+
+  /** Why it is closed until a restart, if it is. */
+  get failure(): JournalError | undefined {
+    return this.#failure
+  }
+
+  /** What is worth keeping of all that was appended. Asked when the file has grown twice as large. */
+  keep(live: () => Iterable<JournalRecord>): void {
+    this.#live = live
+  }
+
+  /** Never throws; who has to be sure waits for the commit. What `keep` gives must hold it already. */
+  append(record: JournalRecord): Commit {
+    const commit = this.#next
+    if (this.#failure) commit.settle(this.#failure)
+    else commit.lines.push(encodeRecord(record))
+    // All of this turn of the event loop goes together.
+    this.#writing ??= new Promise(setImmediate).then(() => this.#write())
+    return commit
+  }
+
+  /** Writes and syncs what is left, and lets another process have the journal. */
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#syncing
+    this.#failure ??= new JournalError('the journal is closed')
+    await this.#file.close().catch(() => {})
+    await this.#release()
+  }
+
+  // Never rejects: a failure closes the journal. So does `#sync`.
+  async #write(): Promise<void> {
+    while (this.#next.lines.length > 0) {
+      if (this.#bytes > this.#compactAt) await this.#try(() => this.#compact())
+      const commit = this.#next
+      this.#next = new Commit()
+      const bytes = Buffer.from(commit.lines.join(''))
+      await this.#try(() => this.#file.appendFile(bytes))
+      this.#bytes += bytes.length
+      commit.written.settle(this.#failure)
+      this.#unsynced.push(commit)
+      this.#syncing ??= this.#sync()
+    }
+    this.#writing = undefined
+  }
+
+  async #sync(): Promise<void> {
+    while (this.#unsynced.length > 0) {
+      const commits = this.#unsynced
+      this.#unsynced = []
+      const started = performance.now()
+      await this.#try(() => Promise.all([this.#file.datasync(), this.#checkPlace()]))
+      this.#syncTime.observe((performance.now() - started) / 1_000)
+      for (const commit of commits) commit.synced.settle(this.#failure)
+    }
+    this.#syncing = undefined
+  }
+
+  // The first failure closes the journal; after it nothing is tried.
+  async #try(step: () => Promise<unknown>): Promise<void> {
+    if (this.#failure) return
+    try {
+      await step()
+    } catch (cause) {
+      const message = `the journal is closed until a restart: ${(cause as Error).message}`
+      this.#failure ??= new JournalError(message, { cause })
+      this.#log.error(message, { path: this.#path })
+    }
+  }
+
+  // A file that was removed or replaced takes what is written, but nobody will find it again.
+  async #checkPlace(): Promise<void> {
+    const { ino } = await stat(this.#path)
+    if (ino !== this.#inode) throw new Error(`${this.#path} was replaced`)
+  }
+
+  // All that is worth keeping goes to a new file, which takes the place of this one when it is whole.
+  async #compact(): Promise<void> {
+    await this.#syncing
+    const started = performance.now()
+    const file = await this.#rewrite()
+    this.#compactAt = 2 * this.#bytes
+    if (!file) return
+    await syncFolder(this.#path)
+    await this.#file.close()
+    const before = this.#bytes
+    const { ino, size } = await file.stat()
+    this.#file = file
+    this.#inode = ino
+    this.#bytes = size
+    this.#compactAt = Math.max(2 * size, LEAST_TO_COMPACT)
+    const ms = Math.round(performance.now() - started)
+    this.#log.debug('journal compacted', { bytes: size, before, ms })
+  }
+
+  // Undefined if that failed: then nothing is lost, and the old file goes on.
+  async #rewrite(): Promise<FileHandle | undefined> {
+    const path = temporary(this.#path)
+    let file: FileHandle | undefined
+    try {
+      await rm(path, { force: true })
+      file = await open(path, 'ax', 0o600)
+      for (const text of chunksOf(this.#live())) await file.appendFile(text)
+      await file.datasync()
+      await rename(path, this.#path)
+      return file
+    } catch (error) {
+      this.#log.error('the journal could not be compacted', { path: this.#path, error })
+      await file?.close().catch(() => {})
+      return undefined
+    }
+  }
+}
+
+async function recover(path: string, file: FileHandle, log: Log) {
+  const { records, end } = await replay(path)
+  const { size } = await file.stat()
+  if (end < size) log.warn('the journal’s last record was cut off', { path, bytes: size - end })
+  await file.truncate(end)
+  if (end === 0) await file.appendFile(VERSION_LINE)
+  await file.sync() // what a killed process has written, but not synced, counts from now on
+  await syncFolder(path)
+  return records
+}
+
+function* chunksOf(records: Iterable<JournalRecord>): Generator<string> {
+  let chunk = VERSION_LINE
+  for (const record of records) {
+    chunk += encodeRecord(record)
+    if (chunk.length < CHUNK) continue
+    yield chunk
+    chunk = ''
+  }
+  yield chunk
+}
+
+/** Where a new journal is written, beside the one whose place it will take. */
+export function temporary(path: string): string {
+  return `${path}.new`
+}
+
+/** A new name in a folder is on disk only when the folder is. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(dirname(path))
+  await folder.sync().finally(() => folder.close())
+}

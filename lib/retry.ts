@@ -1,0 +1,23 @@
+// Whether and when a task that failed is tried again.
+
+import { isA } from './errors.ts'
+
+/** Thrown by a task that would fail the same way again: it is failed at once, whatever is left. */
+export class NonRetryableError extends Error {
+  override readonly name = 'NonRetryableError'
+}
+
+export function isRetryable(error: unknown): boolean {
+  return !isA(error, NonRetryableError)
+}
+
+const MAX_BACKOFF = 3_600_000 // milliseconds
+
+/**
+ * Milliseconds until the next attempt after so many: exponential with full jitter, so that what
+ * failed together does not come back together
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+ */
+export function backoffAfter(attempt: number, base: number): number {
+  return Math.random() * Math.min(base * 2 ** (attempt - 1), MAX_BACKOFF)
+}

@@ -1,0 +1,197 @@
+// A task from the inside: what changes on its way to its end, what of it the journal keeps, and the
+// snapshot that others see.
+
+import { timestamp } from './clock.ts'
+import type { TaskContext } from './context.ts'
+import type { Failure } from './errors.ts'
+import type { Kind, Policy } from './kinds.ts'
+import type { Fields } from './log.ts'
+import { isBinary, type Result, shown } from './result.ts'
+import type { State, Task } from './task.ts'
+
+/** How an attempt ends, whatever its function still returns: by a confirmed cancel or a timeout. */
+export interface Verdict {
+  readonly state: 'failed' | 'cancelled'
+  readonly error: Failure | null
+}
+
+/** What changes. Each is written to the journal as it is, so none is ever undefined. */
+export interface Changing {
+  state: State
+  attempt: number
+  /** Attempts that a crash of the process ended. */
+  interruptions: number
+  verdict: Verdict | null
+  result: Result
+  error: Failure | null
+  /** The `key` of the last retry. */
+  retryKey: string | null
+  /** A result or a payload is no longer kept, or could not be: bytes are not in the journal. */
+  isGone: boolean
+  /** Milliseconds since 1970. */
+  runAt: number | null
+  startedAt: number | null
+  endedAt: number | null
+}
+
+/** What changes when a task that has ended is to run again. */
+export const AS_NEW = {
+  state: 'queued',
+  attempt: 0,
+  interruptions: 0,
+  verdict: null,
+  error: null,
+  startedAt: null,
+  endedAt: null,
+} as const satisfies Partial<Changing>
+
+/** What is fixed when the task is accepted. */
+interface Fixed {
+  readonly id: string
+  readonly name: string
+  readonly payload?: string | undefined
+  /** Only where it differs from the definition's. */
+  readonly policy?: Policy | undefined
+  readonly fields: Fields
+  readonly key?: string | undefined
+  readonly digest?: string | undefined
+  readonly createdAt: number
+}
+
+/** A task as the journal has it: all that a restart brings back. */
+export type Saved = Fixed & Partial<Changing>
+
+interface Abortable {
+  abort(reason: Error): void
+}
+
+export interface Plan {
+  readonly kind: Kind<Run>
+  readonly name: string
+  /** By a definition: a plain function is known to this process only. */
+  readonly isDefined: boolean
+  readonly fields: Fields // of the log lines of whoever added it
+  /** A definition's payload as JSON. */
+  readonly payload?: string | undefined
+  /** What a plain function runs. */
+  readonly work?: ((context: TaskContext) => unknown) | undefined
+  readonly policy?: Policy | undefined
+  readonly key?: string | undefined
+  readonly digest?: string | undefined
+}
+
+export class Run implements Changing {
+  readonly id: string
+  readonly name: string
+  readonly isJournaled: boolean
+  readonly policy: Policy
+  readonly fields: Fields
+  readonly key: string | undefined
+  readonly digest: string | undefined
+  readonly createdAt: number
+  kind: Kind<Run>
+  payload: string | undefined
+  work: ((context: TaskContext) => unknown) | undefined
+
+  state: State = 'queued'
+  attempt = 0
+  interruptions = 0
+  verdict: Verdict | null = null
+  result: Result = null
+  error: Failure | null = null
+  retryKey: string | null = null
+  isGone = false
+  runAt: number | null = null
+  startedAt: number | null = null
+  endedAt: number | null = null
+
+  progress: number | null = null
+  note: string | null = null
+  current: Abortable | undefined // the attempt under way
+  /** Counts the tasks as they come. */
+  number = 0
+  /** Counts its ways into the line, so that one that was called off can be told. */
+  turn = 0
+  timer: NodeJS.Timeout | undefined // of a delay, then of a timeout
+  /** When it could have run. `performance.now()`. */
+  readyAt = 0
+  /** Settles when the journal has it. */
+  saving: Promise<void> | undefined
+
+  constructor(plan: Plan, hasJournal: boolean, id: string, createdAt: number = Date.now()) {
+    this.id = id
+    this.name = plan.name
+    this.kind = plan.kind
+    this.isJournaled = hasJournal && plan.isDefined
+    this.policy = plan.policy ?? plan.kind.policy
+    this.fields = plan.fields
+    this.payload = plan.payload
+    this.work = plan.work
+    this.key = plan.key
+    this.digest = plan.digest
+    this.createdAt = createdAt
+  }
+
+  static restore(saved: Saved, kind: Kind<Run>): Run {
+    const { id, name, payload, policy, fields, key, digest, createdAt, ...changing } = saved
+    const plan = { kind, name, isDefined: true, fields, payload, policy, key, digest }
+    const run = new Run(plan, true, id, createdAt)
+    return Object.assign(run, changing)
+  }
+
+  get hasEnded(): boolean {
+    return this.endedAt !== null
+  }
+
+  /** Bytes of its payload, while that is kept. */
+  get payloadBytes(): number {
+    return this.payload === undefined ? 0 : Buffer.byteLength(this.payload)
+  }
+
+  fixed(): Fixed {
+    const { id, name, payload, fields, key, digest, createdAt } = this
+    const policy = this.policy === this.kind.policy ? undefined : this.policy
+    return { id, name, payload, policy, fields, key, digest, createdAt }
+  }
+
+  /** The whole of it for the journal. */
+  saved(): Saved {
+    const { state, attempt, interruptions, verdict, error, retryKey } = this
+    const { runAt, startedAt, endedAt } = this
+    const fixed = this.fixed()
+    const changing = { state, attempt, interruptions, verdict, error, retryKey }
+    const times = { runAt, startedAt, endedAt }
+    return { ...fixed, ...changing, ...savedResult(this), ...times }
+  }
+
+  snapshot(): Task {
+    return {
+      id: this.id,
+      name: this.name,
+      state: this.state,
+      cancelling: this.state === 'running' && this.verdict !== null,
+      attempt: this.attempt,
+      attempts: this.policy.attempts,
+      progress: this.progress,
+      note: this.note,
+      result: this.isGone ? null : shown(this.result),
+      error: this.error,
+      createdAt: timestamp(this.createdAt),
+      runAt: iso(this.runAt),
+      startedAt: iso(this.startedAt),
+      endedAt: iso(this.endedAt),
+    }
+  }
+}
+
+/** A result as the journal keeps it: of bytes only that there were some. */
+export function savedResult({
+  result = null,
+  isGone = false,
+}: Partial<Changing>): Partial<Changing> {
+  return isBinary(result) ? { result: null, isGone: true } : { result, isGone }
+}
+
+function iso(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : timestamp(milliseconds)
+}

@@ -1,0 +1,71 @@
+// Who starts when: one of each lane in turn, so that none waits behind another's work, and in slices,
+// so that sockets and timers have their turn in between.
+
+import type { Lane } from './lane.ts'
+import type { Run } from './run.ts'
+
+const SLICE = 5 // milliseconds of starting tasks
+
+export class Scheduler {
+  readonly #lanes: readonly Lane<Run>[]
+  readonly #start: (run: Run) => void
+  readonly #turn = () => this.#beginSlice()
+  #isAwake = false
+  #until = 0 // the end of the slice. `performance.now()`
+
+  constructor(lanes: readonly Lane<Run>[], start: (run: Run) => void) {
+    this.#lanes = lanes
+    this.#start = start
+  }
+
+  enter(run: Run, priority: number): void {
+    run.readyAt = performance.now()
+    run.kind.lane.enter(run, priority)
+    this.#wake()
+  }
+
+  quit(run: Run): void {
+    run.kind.lane.quit(run)
+  }
+
+  /** Gives back the slot of one that was started. */
+  leave(run: Run): void {
+    run.kind.lane.leave()
+    // While the slice lasts, its successor need not wait for the next turn.
+    if (!this.#isAwake && performance.now() < this.#until) this.#startNext()
+    else this.#wake()
+  }
+
+  // In a later turn of the event loop, so that what is under way there, a reply for one, goes first.
+  #wake(): void {
+    if (this.#isAwake) return
+    this.#isAwake = true
+    setImmediate(this.#turn)
+  }
+
+  #beginSlice(): void {
+    this.#until = performance.now() + SLICE
+    this.#startNext()
+  }
+
+  #startNext(): void {
+    this.#isAwake = true
+    let now = 0
+    let started = 0
+    do {
+      started = 0
+      now = performance.now()
+      for (const lane of this.#lanes) started += this.#startOne(lane, now)
+    } while (started > 0 && now < this.#until)
+    this.#isAwake = false
+    if (started > 0) this.#wake()
+  }
+
+  #startOne(lane: Lane<Run>, now: number): number {
+    const run = lane.next()
+    if (!run) return 0
+    run.kind.figures.wait.observe(Math.max(0, now - run.readyAt) / 1_000)
+    this.#start(run)
+    return 1
+  }
+}

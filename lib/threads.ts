@@ -1,0 +1,148 @@
+// Threads for the work that would block the event loop. A thread runs one attempt at a time and is
+// used again; cancelling one ends it, whatever it is doing. One that dies takes nothing with it but
+// the attempt that it ran.
+
+import { Worker } from 'node:worker_threads'
+import type { TaskContext } from './context.ts'
+import type { Definition } from './definition.ts'
+import { currentFields, type Fields, type Level, withFields } from './log.ts'
+import type { Result } from './result.ts'
+import { NonRetryableError } from './retry.ts'
+
+/** What a thread is asked to do. */
+export interface Job {
+  readonly module: string
+  readonly name: string
+  readonly payload: string | undefined
+  readonly id: string
+  readonly attempt: number
+}
+
+/** What it says. The last message of a job is one of the last two. */
+export type Report =
+  | { readonly type: 'progress'; readonly fraction: number; readonly note: string | null }
+  | { readonly type: 'log'; readonly level: Exclude<Level, 'silent'>; readonly line: string }
+  | { readonly type: 'succeeded'; readonly result: Result }
+  | { readonly type: 'failed'; readonly error: ThrownError }
+
+export interface ThrownError {
+  readonly name: string
+  readonly message: string
+  readonly stack: string | undefined
+  readonly isRetryable: boolean
+}
+
+const ENTRY = new URL('./thread.ts', import.meta.url).href
+
+/** As many as are asked for at a time: what bounds them is the slots of those who ask. */
+export class Threads {
+  readonly #all = new Set<Thread>()
+  readonly #idle: Thread[] = []
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** Rejects with what the task threw, or with an Error if the thread ended. */
+  async run(definition: Definition<never>, payload: string | undefined, context: TaskContext) {
+    const { name, thread: module } = definition
+    const { id, attempt } = context
+    const thread = this.#idle.pop() ?? this.#start()
+    try {
+      return await thread.run({ module: module!.href, name, payload, id, attempt }, context)
+    } finally {
+      if (thread.isUsable) this.#idle.push(thread)
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#all].map((thread) => thread.end()))
+  }
+
+  #start(): Thread {
+    const thread = new Thread(() => {
+      this.#all.delete(thread)
+      if (this.#idle.includes(thread)) this.#idle.splice(this.#idle.indexOf(thread), 1)
+    })
+    this.#all.add(thread)
+    return thread
+  }
+}
+
+interface Current {
+  readonly context: TaskContext
+  readonly fields: Fields
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: Error) => void
+}
+
+class Thread {
+  isUsable = true
+  readonly #worker = startWorker()
+  #current: Current | undefined
+  #error: Error | undefined
+
+  constructor(onGone: () => void) {
+    this.#worker.unref()
+    this.#worker.on('message', (report: Report) => this.#hear(report))
+    this.#worker.on('error', (error) => {
+      this.#error = error as Error
+    })
+    this.#worker.on('exit', (code) => {
+      this.isUsable = false
+      onGone() // before the attempt ends, so that its successor gets another thread
+      this.#current?.reject(this.#error ?? new Error(`the thread ended with code ${code}`))
+    })
+  }
+
+  async run(job: Job, context: TaskContext): Promise<Result> {
+    const { signal } = context
+    const stop = () => this.end()
+    signal.addEventListener('abort', stop)
+    this.#worker.ref()
+    try {
+      return await new Promise<Result>((resolve, reject) => {
+        this.#current = { context, fields: currentFields(), resolve, reject }
+        if (signal.aborted) stop()
+        else this.#worker.postMessage(job)
+      })
+    } finally {
+      signal.removeEventListener('abort', stop)
+      this.#current = undefined
+      this.#worker.unref()
+    }
+  }
+
+  async end(): Promise<void> {
+    this.isUsable = false
+    await this.#worker.terminate()
+  }
+
+  #hear(report: Report): void {
+    if (!this.#current) return
+    const { context, fields, resolve, reject } = this.#current
+    if (report.type === 'succeeded') resolve(report.result)
+    else if (report.type === 'failed') reject(thrown(report.error))
+    else if (report.type === 'progress') context.progress(report.fraction, report.note ?? undefined)
+    else withFields(fields, () => tell(context, report.level, report.line))
+  }
+}
+
+function tell({ log }: TaskContext, level: Exclude<Level, 'silent'>, line: string): void {
+  const { message, ...fields } = JSON.parse(line)
+  log[level](message, fields)
+}
+
+function thrown({ isRetryable, name, message, stack }: ThrownError): Error {
+  const error = isRetryable ? new Error(message) : new NonRetryableError(message)
+  return Object.assign(error, { name, stack: stack ?? '' })
+}
+
+// Node strips types in a thread as well, from 22.18 on. Before, tsx does, but does not reach into a
+// thread by itself (https://github.com/privatenumber/tsx/issues/354).
+function startWorker(): Worker {
+  if (process.features.typescript) return new Worker(new URL(ENTRY), { execArgv: [] })
+  const tsx = import.meta.resolve('tsx/esm/api')
+  const start = `import('${tsx}').then(({ register }) => { register(); return import('${ENTRY}') })`
+  return new Worker(start, { eval: true, execArgv: [] })
+}
