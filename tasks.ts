@@ -115,7 +115,7 @@ export class TaskQueue {
     const run = new Run(plan, this.#ledger.hasJournal, this.#ledger.store.newId())
     this.#checkRoom(run)
     const { delay } = run.policy
-    if (delay > 0) run.runAt = Date.now() + delay
+    if (delay > 0) run.runAt = run.createdAt + delay
     this.#room.enter(run)
     const commit = this.#ledger.add(run)
     try {
@@ -174,6 +174,7 @@ export class TaskQueue {
     this.#room.enter(run)
     const commit = this.#ledger.change(run, { ...AS_NEW, retryKey: key ?? null })
     await this.#ledger.confirm(run, commit)
+    run.kind.figures.accepted.add()
     this.#runner.schedule(run, 0, after)
     return run.snapshot()
   }

@@ -136,6 +136,7 @@ export class Run implements Changing {
     const { id, name, payload, policy, fields, key, digest, createdAt, ...changing } = saved
     const plan = { kind, name, isDefined: true, fields, payload, policy, key, digest }
     const run = new Run(plan, true, id, createdAt)
+    if (saved.state === 'succeeded') run.payload = undefined
     return Object.assign(run, changing)
   }
 

@@ -193,7 +193,7 @@ export class Runner {
     const isLast = isFinal || run.attempt >= attempts || this.#phase === 'stopped'
     if (state !== 'failed' || isLast) return void this.#end(run, outcome)
 
-    const wait = backoffAfter(run.attempt, backoff)
+    const wait = Math.ceil(backoffAfter(run.attempt, backoff))
     run.kind.figures.retries.add()
     this.#ledger.change(run, { state: 'queued', runAt: Date.now() + wait, error, verdict: null })
     this.schedule(run, wait)

@@ -50,12 +50,12 @@ export class Scheduler {
 
   #startNext(): void {
     this.#isAwake = true
-    let now = 0
+    let now = performance.now()
     let started = 0
     do {
       started = 0
-      now = performance.now()
       for (const lane of this.#lanes) started += this.#startOne(lane, now)
+      now = performance.now()
     } while (started > 0 && now < this.#until)
     this.#isAwake = false
     if (started > 0) this.#wake()

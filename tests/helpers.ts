@@ -21,7 +21,7 @@ export const silent: Log = createLog('silent')
 /** A folder of its own for the test, gone with it. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'meanwhile-'))
-  t.after(() => rm(folder, { recursive: true }))
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   return folder
 }
 
@@ -31,15 +31,17 @@ export async function startApp(
   env: NodeJS.ProcessEnv = {},
   additions: Additions = {},
 ): Promise<App> {
-  const app = await createApp(readSettings(await quickEnv(t, env)), additions)
-  t.after(() => app.close(1_000))
+  let app: App | undefined
+  t.after(() => app?.close(1_000)) // before its folder goes
+  app = await createApp(readSettings(await quickEnv(t, env)), additions)
   return app
 }
 
 async function quickEnv(t: TestContext, env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
   const folder = await temporaryFolder(t)
   const quick = { PORT: '0', LOG_LEVEL: 'silent', WORK_SECONDS: '0', NOTIFY_SECONDS: '0' }
-  return { ...quick, WORK_FILE: join(folder, 'log.txt'), ...env }
+  const files = { WORK_FILE: join(folder, 'log.txt'), JOURNAL: join(folder, 'tasks.journal') }
+  return { ...quick, ...files, ...env }
 }
 
 /** A promise, and what opens it. */
@@ -202,7 +204,7 @@ export async function spawnServer(
 export function spawnProgram(t: TestContext, env: NodeJS.ProcessEnv, program: readonly string[]) {
   const child = spawn(process.execPath, program, {
     cwd: join(import.meta.dirname, '..'),
-    env: { ...process.env, ...env },
+    env: { ...process.env, JOURNAL: 'off', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.after(() => child.kill('SIGKILL'))

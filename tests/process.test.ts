@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { connectSocket, type Json, post, spawnProgram, spawnServer } from './helpers.ts'
+import {
+  connectSocket,
+  type Json,
+  post,
+  spawnProgram,
+  spawnServer,
+  temporaryFolder,
+} from './helpers.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} lets what runs end, says goodbye and exits 0`, async (t) => {
@@ -27,11 +35,49 @@ test('SIGTERM with nothing to do exits 0', async (t) => {
 })
 
 test('a task that does not end in time is named, and the exit code is 1', async (t) => {
-  const server = await spawnServer(t, { WORK_SECONDS: '60', DRAIN_SECONDS: '0.5' })
+  const env = { WORK_SECONDS: '60', DRAIN_SECONDS: '0.5', JOURNAL: 'off' }
+  const server = await spawnServer(t, env)
   await post(`${server.url}/process`, {})
   server.child.kill('SIGTERM')
   assert.equal((await server.line('task lost')).name, 'write-log')
   assert.equal(await server.exited, 1)
+})
+
+test('a task that does not end in time is safe in the journal, and the exit code is 0', async (t) => {
+  const server = await spawnServer(t, { WORK_SECONDS: '60', DRAIN_SECONDS: '0.5' })
+  await post(`${server.url}/process`, {})
+  server.child.kill('SIGTERM')
+  assert.equal((await server.line('tasks wait in the journal')).count, 1)
+  assert.equal(await server.exited, 0)
+})
+
+test('X15: a second process on the same journal is refused with one clear line', async (t) => {
+  const journal = join(await temporaryFolder(t), 'tasks.journal')
+  const server = await spawnServer(t, { JOURNAL: journal })
+  const { code, lines } = await outputOf({ PORT: '0', JOURNAL: journal })
+  assert.equal(code, 1)
+  assert.equal(lines.length, 1)
+  assert.match(lines[0].message, /another process has the journal/)
+  assert.equal((await post(`${server.url}/process`, {})).status, 202)
+})
+
+test('--repair mends a damaged journal and exits; without it the server does not start', async (t) => {
+  const env = { PORT: '0', JOURNAL: join(await temporaryFolder(t), 'tasks.journal') }
+  await writeFile(env.JOURNAL, 'meanwhile journal 1\nnonsense\n')
+
+  const refused = await outputOf(env)
+  const repaired = await outputOf(env, ['--repair'])
+  const again = await outputOf(env, ['--repair'])
+
+  assert.equal(refused.code, 1)
+  assert.match(refused.lines[0].message, /tasks\.journal is damaged at line 2 .*--repair/)
+  assert.deepEqual([repaired.code, repaired.lines.at(-1).dropped], [0, 1])
+  assert.deepEqual(
+    [again.code, again.lines.at(-1).message],
+    [0, 'the journal is whole, nothing was changed'],
+  )
+  const server = await spawnServer(t, env)
+  assert.equal((await post(`${server.url}/process`, {})).status, 202)
 })
 
 const second: [signal: 'SIGTERM' | 'SIGINT', code: number][] = [
@@ -74,11 +120,17 @@ for (const [what, code] of crashes) {
 }
 
 /** Runs the server to its end and returns all that it logged, with the exit code. */
-async function outputOf(env: NodeJS.ProcessEnv): Promise<{ code: unknown; lines: Json[] }> {
-  const program = ['--import', 'tsx', 'server.ts']
-  const options = { cwd: join(import.meta.dirname, '..'), env: { ...process.env, ...env } }
+async function outputOf(
+  env: NodeJS.ProcessEnv,
+  options: readonly string[] = [],
+): Promise<{ code: unknown; lines: Json[] }> {
+  const program = ['--import', 'tsx', 'server.ts', ...options]
+  const surroundings = {
+    cwd: join(import.meta.dirname, '..'),
+    env: { ...process.env, JOURNAL: 'off', ...env },
+  }
   return new Promise((resolve) => {
-    execFile(process.execPath, program, options, (error, stdout) => {
+    execFile(process.execPath, program, surroundings, (error, stdout) => {
       const lines = stdout
         .trimEnd()
         .split('\n')

@@ -1,0 +1,104 @@
+// What threads.test.ts has threads do: a thread imports this module and finds them among its exports.
+
+import { BroadcastChannel, threadId } from 'node:worker_threads'
+import type { TaskContext } from '../lib/context.ts'
+import { defineTask } from '../lib/definition.ts'
+import { NonRetryableError } from '../lib/retry.ts'
+
+// Not from helpers.ts: a thread would load the whole server with it.
+function fail(error: unknown): never {
+  throw error
+}
+
+const options = { thread: new URL(import.meta.url) }
+
+export const echo = defineTask('echo', (payload: unknown) => payload, options)
+export const identify = defineTask('identify', () => threadId, options)
+export const who = defineTask('who', (_: unknown, { id, attempt }) => ({ id, attempt }), options)
+
+const all = Uint8Array.from({ length: 1_000_000 }, (_, i) => i)
+
+/** Also some that are only a part of what is in memory. */
+export const BYTES: Record<string, () => unknown> = {
+  whole: () => Uint8Array.of(1, 2, 3),
+  pooled: () => Buffer.from([1, 2, 3]),
+  'a slice': () => all.subarray(1, 4),
+  'of a type': () => ({ type: 'image/png', bytes: all.subarray(1, 4) }),
+}
+
+export const bytes = defineTask('bytes', (kind: string) => BYTES[kind]!(), options)
+
+const THROWN: Record<string, () => unknown> = {
+  'an error': () => new TypeError('broken'),
+  'a final one': () => new NonRetryableError('broken for good'),
+  undefined: () => undefined,
+  'a revoked proxy': () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  },
+  'an odd stack': () => Object.assign(new Error('odd'), { stack: () => {} }),
+}
+
+export const broken = defineTask('broken', (kind: string) => fail(THROWN[kind]!()), options)
+
+/** Blocks for as many milliseconds, telling all the while, and then throws or returns. */
+export const tell = defineTask(
+  'tell',
+  ({ ms, isBroken }: { ms: number; isBroken: boolean }, context: TaskContext) => {
+    const end = performance.now() + ms
+    while (performance.now() < end) context.progress(0.5, 'on the way')
+    context.progress(1, 'last')
+    if (isBroken) throw new Error('broken')
+  },
+  options,
+)
+
+export const speak = defineTask(
+  'speak',
+  (_: unknown, { log }: TaskContext) => {
+    const cycle: { self?: unknown } = {}
+    cycle.self = cycle
+    log.info('first', { answer: 42, level: 'mine', message: 'mine' })
+    log.error('odd', { cycle, call: () => {}, big: 1n, error: new Error('inside') })
+    log.debug('not to be heard')
+  },
+  options,
+)
+
+export const leave = defineTask('leave', () => process.exit(3), options)
+
+export const throwLater = defineTask(
+  'throw-later',
+  (isAwaited: boolean) => {
+    setTimeout(() => fail(new Error('in a timer')), 1)
+    return isAwaited ? new Promise(() => {}) : undefined
+  },
+  options,
+)
+
+/** Tells once, and then blocks for ever. */
+export const spin = defineTask(
+  'spin',
+  (_: unknown, context: TaskContext) => {
+    context.progress(0.5)
+    for (;;);
+  },
+  options,
+)
+
+/** Tells once, and then waits for a word on this channel. */
+export const listen = defineTask(
+  'listen',
+  async (name: string, context: TaskContext) => {
+    const channel = new BroadcastChannel(name)
+    const heard = new Promise((resolve) => {
+      channel.onmessage = resolve
+    })
+    context.progress(0.5)
+    await heard
+    channel.close()
+    return 'heard'
+  },
+  options,
+)

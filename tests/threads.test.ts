@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { BroadcastChannel } from 'node:worker_threads'
+import { AbortableContext } from '../lib/context.ts'
+import { type Definition, defineTask } from '../lib/definition.ts'
+import { createLog, withFields } from '../lib/log.ts'
+import type { ByteResult } from '../lib/result.ts'
+import { NonRetryableError } from '../lib/retry.ts'
+import { Threads } from '../lib/threads.ts'
+import { latch, silent, spawnProgram, until } from './helpers.ts'
+import * as jobs from './thread-jobs.ts'
+
+function startThreads(t: TestContext): Threads {
+  const threads = new Threads()
+  t.after(() => threads.close())
+  return threads
+}
+
+/** Runs it; `told` is its progress, `hasBegun` opens with the first of it. */
+function run(threads: Threads, definition: Definition<never>, payload?: unknown, log = silent) {
+  const told: [fraction: number, note: string | null][] = []
+  const { opened: hasBegun, open } = latch()
+  const onProgress = (...progress: (typeof told)[number]) => {
+    told.push(progress)
+    open()
+  }
+  const context = new AbortableContext('an-id', 2, log, { onProgress })
+  const text = payload === undefined ? undefined : JSON.stringify(payload)
+  const result = threads.run(definition, text, context)
+  return { context, result, told, hasBegun }
+}
+
+const jsonCases: [what: string, definition: Definition<never>, payload: unknown, text: unknown][] =
+  [
+    ['JSON', jobs.echo, { a: [1, null] }, '{"a":[1,null]}'],
+    ['null', jobs.echo, null, 'null'],
+    ['nothing', jobs.echo, undefined, null],
+    ['its id and its attempt', jobs.who, undefined, '{"id":"an-id","attempt":2}'],
+  ]
+
+for (const [what, definition, payload, expected] of jsonCases) {
+  test(`a thread gives back ${what}`, async (t) => {
+    assert.equal(await run(startThreads(t), definition, payload).result, expected)
+  })
+}
+
+for (const [kind, make] of Object.entries(jobs.BYTES)) {
+  test(`bytes of a thread arrive, and nothing else of its memory: ${kind}`, async (t) => {
+    const threads = startThreads(t)
+    const { type, bytes } = (await run(threads, jobs.bytes, kind).result) as ByteResult
+
+    const isTyped = !(make() instanceof Uint8Array)
+    assert.equal(type, isTyped ? 'image/png' : 'application/octet-stream')
+    assert.deepEqual([...bytes], [1, 2, 3])
+    assert.equal(bytes.buffer.byteLength, 3)
+    assert.equal(await run(threads, jobs.echo, 'next').result, '"next"')
+    assert.equal(threads.size, 1)
+  })
+}
+
+test('progress is told while the thread blocks, and the last of it comes before the result', async (t) => {
+  const { told, result } = run(startThreads(t), jobs.tell, { ms: 150, isBroken: false })
+  await result
+  assert.ok(told.length >= 3, `told ${told.length} times`)
+  assert.deepEqual(told[0], [0.5, 'on the way'])
+  assert.deepEqual(told.at(-1), [1, 'last'])
+})
+
+test('the last progress arrives also from a thread that then throws', async (t) => {
+  const { told, result } = run(startThreads(t), jobs.tell, { ms: 10, isBroken: true })
+  await assert.rejects(result, /^Error: broken$/)
+  assert.deepEqual(told.at(-1), [1, 'last'])
+})
+
+test('log lines of a thread carry the fields of the caller, and odd ones do no harm', async (t) => {
+  const lines: string[] = []
+  const log = createLog('info', (line) => lines.push(line), JSON.stringify)
+  const threads = startThreads(t)
+
+  await withFields({ requestId: 'r1' }, () => run(threads, jobs.speak, undefined, log).result)
+
+  const [first, odd, ...others] = lines.map((line) => JSON.parse(line))
+  const { time: _, ...fields } = first
+  assert.deepEqual(fields, { level: 'info', message: 'first', requestId: 'r1', answer: 42 })
+  assert.equal(odd.level, 'error')
+  assert.equal(odd.requestId, 'r1')
+  assert.equal(odd.cycle, 'unreadable')
+  assert.equal(odd.error.message, 'inside')
+  assert.deepEqual(others, [])
+})
+
+const thrown: [what: string, name: string, message: string, isFinal: boolean, stack: RegExp][] = [
+  ['an error', 'TypeError', 'broken', false, /thread-jobs\.ts/],
+  ['a final one', 'NonRetryableError', 'broken for good', true, /thread-jobs\.ts/],
+  ['undefined', 'undefined', 'undefined', false, /^/],
+  ['a revoked proxy', 'object', 'unreadable', false, /^/],
+  ['an odd stack', 'Error', 'odd', false, /^/],
+]
+
+for (const [what, name, message, isFinal, stack] of thrown) {
+  test(`what a thread throws arrives, and costs no thread: ${what}`, async (t) => {
+    const threads = startThreads(t)
+    const id = await run(threads, jobs.identify).result
+
+    await assert.rejects(run(threads, jobs.broken, what).result, (error: Error) => {
+      assert.deepEqual([error.name, error.message], [name, message])
+      assert.equal(error instanceof NonRetryableError, isFinal)
+      assert.match(error.stack!, stack)
+      return true
+    })
+    assert.equal(await run(threads, jobs.identify).result, id)
+  })
+}
+
+const inJobs = { thread: jobs.echo.thread! }
+const noModule = { thread: new URL('./no-such-module.ts', import.meta.url) }
+
+const failures: [
+  what: string,
+  Definition<never>,
+  payload: unknown,
+  message: RegExp,
+  size: number,
+][] = [
+  ['has no such definition', defineTask('none', () => {}, inJobs), 0, /the definition "none"/, 1],
+  ['cannot load the module', defineTask('none', () => {}, noModule), 0, /no-such-module/, 1],
+  ['calls process.exit', jobs.leave, undefined, /ended with code 3/, 0],
+  ['throws in a timer', jobs.throwLater, true, /^Error: in a timer$/, 0],
+]
+
+for (const [what, definition, payload, message, size] of failures) {
+  test(`a thread that ${what} fails its own job and no other`, async (t) => {
+    const threads = startThreads(t)
+    const channel = new BroadcastChannel(`beside ${what}`)
+    t.after(() => channel.close())
+    const beside = run(threads, jobs.listen, channel.name)
+    await beside.hasBegun
+
+    await assert.rejects(run(threads, definition, payload).result, message)
+    assert.equal(threads.size, 1 + size)
+    assert.equal(await run(threads, jobs.echo, 'next').result, '"next"')
+    channel.postMessage('go on')
+    assert.equal(await beside.result, '"heard"')
+  })
+}
+
+test('a thread that dies when it has nothing to do is replaced', async (t) => {
+  const threads = startThreads(t)
+  await run(threads, jobs.throwLater, false).result
+  await until(() => threads.size === 0)
+  assert.equal(await run(threads, jobs.echo, 'next').result, '"next"')
+})
+
+test('threads are used again, and there are as many as jobs at a time', async (t) => {
+  const threads = startThreads(t)
+  const first = await run(threads, jobs.identify).result
+  assert.equal(await run(threads, jobs.identify).result, first)
+  assert.equal(threads.size, 1)
+
+  const ids = await Promise.all([1, 2, 3].map(() => run(threads, jobs.identify).result))
+  assert.equal(new Set(ids).size, 3)
+  assert.equal(threads.size, 3)
+})
+
+test('an endless loop in a thread leaves the event loop free, and ends when it is aborted', async (t) => {
+  const threads = startThreads(t)
+  const id = await run(threads, jobs.identify).result
+  const { context, result, hasBegun } = run(threads, jobs.spin)
+  await hasBegun
+  for (let i = 0; i < 100; i++) await turn()
+
+  context.abort(new Error('stop'))
+
+  await assert.rejects(result, /the thread ended/)
+  assert.equal(threads.size, 0)
+  assert.notEqual(await run(threads, jobs.identify).result, id)
+})
+
+test('a job that was aborted before it began does not begin', async (t) => {
+  const threads = startThreads(t)
+  const context = new AbortableContext('id', 1, silent, { onProgress: () => assert.fail('began') })
+  context.abort(new Error('stop'))
+  await assert.rejects(threads.run(jobs.spin, undefined, context), /the thread ended/)
+  assert.equal(await run(threads, jobs.echo, 'next').result, '"next"')
+})
+
+test('an abort after the end of a job does not end the thread', async (t) => {
+  const threads = startThreads(t)
+  const { context, result } = run(threads, jobs.identify)
+  const id = await result
+  context.abort(new Error('late'))
+  assert.equal(await run(threads, jobs.identify).result, id)
+})
+
+test('closing ends all threads, whatever they do', async (t) => {
+  const threads = startThreads(t)
+  const spinning = run(threads, jobs.spin)
+  const ended = assert.rejects(spinning.result, /the thread ended/)
+  await spinning.hasBegun
+  await run(threads, jobs.echo, 'idle').result
+  assert.equal(threads.size, 2)
+
+  await threads.close()
+
+  assert.equal(threads.size, 0)
+  await ended
+})
+
+test('a thread that has nothing to do does not keep the process alive', async (t) => {
+  const program = `
+    import { Threads } from './lib/threads.ts'
+    import { AbortableContext } from './lib/context.ts'
+    import { echo } from './tests/thread-jobs.ts'
+    const result = await new Threads().run(echo, '1', new AbortableContext('id', 1, console))
+    console.log(JSON.stringify({ message: 'result ' + result }))`
+  const loader = process.features.typescript ? [] : ['--import', 'tsx']
+  const args = [...loader, '--input-type=module', '--eval', program]
+  const { exited, line } = spawnProgram(t, {}, args)
+  await line('result 1')
+  assert.equal(await exited, 0)
+})
