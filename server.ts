@@ -1,5 +1,5 @@
-// The whole server, put together: settings → journal → tasks → hub → routes → listen. What each route does is
-// here; how, is in the parts. Importing this file starts nothing.
+// The whole server, put together: settings → journal → tasks → hub → routes → listen. What each route
+// does is here; how, is in the parts. Importing this file starts nothing.
 //
 //     npm start, or on Node 22.18 and later: node server.ts [--repair]
 
@@ -23,7 +23,7 @@ import { Metrics } from './lib/metrics.ts'
 import { isName, NAME_RULE } from './lib/names.ts'
 import { Origins } from './lib/origin.ts'
 import { isMain, run } from './lib/process.ts'
-import { repair } from './lib/repair.ts'
+import { repairJournal } from './lib/repair.ts'
 import { HttpError, json, RETRY_SOON, type Reply, unprocessable } from './lib/reply.ts'
 import type { Request } from './lib/request.ts'
 import { Router, type Routes } from './lib/router.ts'
@@ -59,7 +59,6 @@ const BATCH = 100 // milliseconds between two frames of `tasks`
 const HTTP_CONNECTIONS = 1_000 // beside the WebSockets
 const GOODBYE = 5_000 // milliseconds at most: a quarter of the time to stop is for the sockets
 const DEFAULT_MESSAGE = 'You have a notification'
-const METRICS_TYPE = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
 const STATIC = fileURLToPath(new URL('static/', import.meta.url))
 
 /**
@@ -193,7 +192,7 @@ function createRoutes(
     'POST /tasks/:id/retry': about.retry,
     'GET /healthz': () => json(200, { status: 'ok' }),
     'GET /readyz': showReadiness,
-    'GET /metrics': () => ({ status: 200, headers: METRICS_TYPE, body: metrics.text() }),
+    'GET /metrics': () => metrics.page(),
     'GET /ws': refusePlain,
   }
 
@@ -242,12 +241,6 @@ function toHttpError(error: unknown): unknown {
   if (isA(error, KeyReusedError)) return new HttpError(422, error.message, { cause: error })
   if (!isA(error, QueueFullError)) return error
   return new HttpError(503, error.message, { cause: error, ...RETRY_SOON })
-}
-
-async function repairJournal({ journal, logLevel }: Settings): Promise<never> {
-  if (journal === undefined) throw new Error('there is no journal: JOURNAL is off')
-  await repair(journal, createLog(logLevel))
-  process.exit(0)
 }
 
 if (isMain(import.meta.url)) {

@@ -77,13 +77,13 @@ export class Attempt {
 
   #call(): unknown {
     const { threads, watch } = this.#around
-    const { kind, payload, work } = this.#run
+    const { kind, payload, work, input } = this.#run
     const { definition } = kind
     if (definition?.thread) return threads.run(definition, payload, this.#context)
     try {
-      if (!definition) return work!(this.#context)
-      const input = payload === undefined ? undefined : JSON.parse(payload)
-      return definition.work(input as never, this.#context)
+      if (!definition) return work!(input as never, this.#context)
+      const copy = payload === undefined ? undefined : JSON.parse(payload)
+      return definition.work(copy as never, this.#context)
     } finally {
       watch.check(performance.now() - this.#started)
     }

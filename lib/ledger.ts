@@ -77,6 +77,7 @@ export class Ledger {
   async confirm(run: Run, commit: Commit | undefined): Promise<void> {
     run.saving = commit?.synced.wait()
     await this.confirmed(run)
+    run.saving = undefined
   }
 
   /** The same for whoever asks again. */

@@ -3,6 +3,8 @@
 // own here. A label may take only values that the code knows: one that a client can make up would
 // grow without end.
 
+import type { Reply } from './reply.ts'
+
 export type Labels = Readonly<Record<string, string>>
 type Readings = number | readonly (readonly [Labels, number])[]
 
@@ -109,7 +111,11 @@ export class Metrics {
     this.#all.set(`meanwhile_${name}`, { help, type: 'gauge', lines })
   }
 
-  /** The whole page. */
+  page(): Reply {
+    const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
+    return { status: 200, headers, body: this.text() }
+  }
+
   text(): string {
     const blocks = [...this.#all].map(([name, { help, type, lines }]) =>
       [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines(name)].join('\n'),

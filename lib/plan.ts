@@ -1,6 +1,5 @@
 // What `add` is given, checked and put together: from here on it is trusted.
 
-import type { TaskContext } from './context.ts'
 import { checkTaskOptions, type Definition, type TaskOptions, type Work } from './definition.ts'
 import { digestOf } from './digest.ts'
 import { toJson } from './json.ts'
@@ -40,9 +39,8 @@ export function planOf<P>(
   if (typeof work === 'function') {
     const kind = kinds.plain
     const policy = asked && policyOf(asked, kind.policy)
-    const start = (context: TaskContext) => work(payload, context)
     const name = work.name.slice(0, 64) || 'anonymous'
-    return { kind, name, isDefined: false, fields, work: start, policy, key: options.key }
+    return { kind, name, isDefined: false, fields, work, input: payload, policy, key: options.key }
   }
   const kind = kinds.of(work)
   const policy = asked && policyOf(asked, kind.policy)

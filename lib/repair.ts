@@ -3,8 +3,20 @@
 import { copyFile, open, rename, rm } from 'node:fs/promises'
 import { syncFolder, temporary } from './journal.ts'
 import { decodeRecord, isVersionLine, type Line, linesOf, VERSION_LINE } from './lines.ts'
-import type { Log } from './log.ts'
+import { createLog, type Level, type Log } from './log.ts'
 import { own } from './owner.ts'
+
+interface RepairOptions {
+  readonly journal: string | undefined
+  readonly logLevel: Level
+}
+
+/** What `--repair` does, then the process exits. */
+export async function repairJournal({ journal, logLevel }: RepairOptions): Promise<never> {
+  if (journal === undefined) throw new Error('there is no journal to repair: JOURNAL is off')
+  await repair(journal, createLog(logLevel))
+  process.exit(0)
+}
 
 /**
  * Rewrites a journal without its damaged lines, and keeps a copy of it as it was. Resolves to how many

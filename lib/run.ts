@@ -2,7 +2,7 @@
 // snapshot that others see.
 
 import { timestamp } from './clock.ts'
-import type { TaskContext } from './context.ts'
+import type { Work } from './definition.ts'
 import type { Failure } from './errors.ts'
 import type { Kind, Policy } from './kinds.ts'
 import type { Fields } from './log.ts'
@@ -73,8 +73,9 @@ export interface Plan {
   readonly fields: Fields // of the log lines of whoever added it
   /** A definition's payload as JSON. */
   readonly payload?: string | undefined
-  /** What a plain function runs. */
-  readonly work?: ((context: TaskContext) => unknown) | undefined
+  /** A plain function, and what it is called with. */
+  readonly work?: Work<never> | undefined
+  readonly input?: unknown
   readonly policy?: Policy | undefined
   readonly key?: string | undefined
   readonly digest?: string | undefined
@@ -91,7 +92,8 @@ export class Run implements Changing {
   readonly createdAt: number
   kind: Kind<Run>
   payload: string | undefined
-  work: ((context: TaskContext) => unknown) | undefined
+  work: Work<never> | undefined
+  input: unknown
 
   state: State = 'queued'
   attempt = 0
@@ -127,6 +129,7 @@ export class Run implements Changing {
     this.fields = plan.fields
     this.payload = plan.payload
     this.work = plan.work
+    this.input = plan.input
     this.key = plan.key
     this.digest = plan.digest
     this.createdAt = createdAt

@@ -42,7 +42,8 @@ export class Runner {
     this.#ledger = ledger
     this.#room = room
     this.#scheduler = new Scheduler(kinds.lanes, (run) => this.#start(run))
-    const suspects = () => [...this.running].map(({ id, name }) => ({ task: id, name }))
+    const onLoop = () => [...this.running].filter((run) => !run.kind.definition?.thread)
+    const suspects = () => onLoop().map(({ id, name }) => ({ task: id, name }))
     this.#around = {
       log,
       threads: new Threads(),
@@ -203,7 +204,7 @@ export class Runner {
     if (run.state === 'queued') this.#scheduler.quit(run)
     clearTimeout(run.timer)
     this.#room.leave(run)
-    if (state === 'succeeded') run.payload = run.work = undefined // the others may be retried
+    if (state === 'succeeded') run.payload = run.work = run.input = undefined // others may be retried
     run.kind.figures[state].add()
     return this.#ledger.change(run, { state, result, error, verdict: null, endedAt: Date.now() })
   }

@@ -31,8 +31,10 @@ export class Scheduler {
   /** Gives back the slot of one that was started. */
   leave(run: Run): void {
     run.kind.lane.leave()
+    if (this.#isAwake) return
     // While the slice lasts, its successor need not wait for the next turn.
-    if (!this.#isAwake && performance.now() < this.#until) this.#startNext()
+    const now = performance.now()
+    if (now < this.#until) this.#startNext(now)
     else this.#wake()
   }
 
@@ -44,18 +46,19 @@ export class Scheduler {
   }
 
   #beginSlice(): void {
-    this.#until = performance.now() + SLICE
-    this.#startNext()
+    const now = performance.now()
+    this.#until = now + SLICE
+    this.#startNext(now)
   }
 
-  #startNext(): void {
-    this.#isAwake = true
-    let now = performance.now()
+  #startNext(begun: number): void {
+    this.#isAwake = true // what ends at once need not call for its successor
+    let now = begun
     let started = 0
     do {
       started = 0
       for (const lane of this.#lanes) started += this.#startOne(lane, now)
-      now = performance.now()
+      if (started > 0) now = performance.now()
     } while (started > 0 && now < this.#until)
     this.#isAwake = false
     if (started > 0) this.#wake()

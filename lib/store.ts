@@ -4,6 +4,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { Fifo } from './fifo.ts'
+import { Pages } from './pages.ts'
 import { sizeOf } from './result.ts'
 import type { Run } from './run.ts'
 import type { State, Task } from './task.ts'
@@ -27,7 +28,7 @@ const MAX_HELD_BYTES = 64 * 1_048_576
 export class TaskStore {
   readonly #keep: number
   readonly #prefix = randomBytes(8).toString('hex') // of the ids that are made here
-  readonly #runs = new Map<number, Run>() // oldest task first
+  readonly #runs = new Pages<Run>() // oldest task first
   readonly #strangers = new Map<string, Run>() // by their ids, which were made by another process
   readonly #byKey = new Map<string, Run>()
   readonly #failed = new Fifo<Run>() // those that have ended, oldest first, here and in
@@ -46,7 +47,7 @@ export class TaskStore {
 
   /**
    * An id that no other task has, here or in another process. It ends with the task's number, by which
-   * it is found: a map of numbers costs a quarter of one of texts.
+   * it is found: that costs a tenth of a map of texts.
    */
   newId(): string {
     return `${this.#prefix}-${this.#count.toString(36)}`

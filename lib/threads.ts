@@ -142,7 +142,8 @@ function thrown({ isRetryable, name, message, stack }: ThrownError): Error {
 // thread by itself (https://github.com/privatenumber/tsx/issues/354).
 function startWorker(): Worker {
   if (process.features.typescript) return new Worker(new URL(ENTRY), { execArgv: [] })
-  const tsx = import.meta.resolve('tsx/esm/api')
-  const start = `import('${tsx}').then(({ register }) => { register(); return import('${ENTRY}') })`
+  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  const entry = JSON.stringify(ENTRY)
+  const start = `import(${tsx}).then(({ register }) => { register(); return import(${entry}) })`
   return new Worker(start, { eval: true, execArgv: [] })
 }

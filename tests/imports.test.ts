@@ -18,7 +18,7 @@ const files = [...below('.'), ...below('lib'), ...below('jobs')].map(normalize)
 /** What a file imports: files of ours by their path, packages by their name. */
 function importsOf(file: string): string[] {
   const source = readFileSync(join(ROOT, file), 'utf8')
-  const specifiers = [...source.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+  const specifiers = [...source.matchAll(/(?:\bfrom |\bimport\s*\(?\s*)'([^']+)'/g)].map(
     ([, name]) => name!,
   )
   return specifiers.map((name) =>

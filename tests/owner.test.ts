@@ -93,8 +93,3 @@ test('a path that is too long for a socket is named, and so is the limit', async
   await assert.rejects(own(file), /at most 103 bytes, got .*x{100}/)
   assert.deepEqual(await besides(file), [])
 })
-
-test('a folder that is not there is refused', async (t) => {
-  const file = join(await temporaryFolder(t), 'missing', 'tasks.journal')
-  await assert.rejects(own(file), { syscall: 'listen' })
-})

@@ -7,11 +7,12 @@ import { test } from 'node:test'
 import { SETTINGS } from '../lib/config.ts'
 import { CLOSE } from '../lib/protocol.ts'
 import { STATES } from '../lib/task.ts'
+import { startApp } from './helpers.ts'
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, '..', path), 'utf8')
 const readme = read('README.md')
 
-/** The rows of a section's table that begin with code, as cells without their back quotes. */
+/** The rows of a section's tables that begin with code, as cells without their back quotes. */
 function rowsOf(section: string): string[][] {
   const text = readme.split(/^## /m).find((part) => part.startsWith(`${section}\n`)) ?? ''
   return text
@@ -23,12 +24,34 @@ function rowsOf(section: string): string[][] {
 }
 
 test('the table of settings has every setting with its default, and no other', () => {
-  const written = rowsOf('Settings').map(([name, standard]) => [
-    name,
-    standard === 'none' ? '' : standard,
-  ])
+  const written = rowsOf('Settings')
+    .filter(([name]) => /^[A-Z]/.test(name!))
+    .map(([name, standard]) => [name, standard === 'none' ? '' : standard])
   const real = Object.values(SETTINGS).map((setting) => [setting.variable, setting.default])
   assert.deepEqual(written, real)
+})
+
+test('the table of figures has every figure with its labels, and no other', async (t) => {
+  const { url } = await startApp(t)
+  await fetch(url)
+  const page = await (await fetch(`${url}/metrics`)).text()
+  const real = [...page.matchAll(/^# TYPE meanwhile_(\w+) \w+$/gm)].map(([, name]) => name!)
+  const rows = rowsOf('Settings').filter(([name]) => /^[a-z]/.test(name!))
+  assert.deepEqual(rows.map(([name]) => name).toSorted(), real.toSorted())
+  for (const [name, labels] of rows) {
+    const line = page.split('\n').find((text) => text.startsWith(`meanwhile_${name}`)) ?? ''
+    const found = [...line.matchAll(/(\w+)="/g)].map(([, label]) => label!)
+    const own = found.filter((label) => label !== 'le') // every histogram has that one
+    assert.equal(labels!.trim(), own.join(', '), name)
+  }
+})
+
+test('the table of options has every option of a task, and no other', () => {
+  const written = rowsOf('Tasks').map(([name]) => name)
+  const options = read('lib/definition.ts') + read('lib/plan.ts')
+  const real = [...options.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name)
+  const documented = real.filter((name) => name !== 'digest') // for handlers: see lib/request.ts
+  assert.deepEqual(written.toSorted(), documented.toSorted())
 })
 
 test('the table of routes has every route of the server, and no other', () => {
