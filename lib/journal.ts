@@ -13,6 +13,7 @@ import { encodeRecord, type JournalRecord, replay, VERSION_LINE } from './lines.
 import type { Log } from './log.ts'
 import type { Histogram, Metrics } from './metrics.ts'
 import { own } from './owner.ts'
+import { placeOf, syncFolder, temporary } from './place.ts'
 
 /** Why the journal takes nothing more. */
 export class JournalError extends Error {
@@ -55,11 +56,12 @@ export class Journal {
   #failure: JournalError | undefined
 
   /**
-   * Opens the journal, or begins one. Rejects if another process has it, or if it is damaged. A last
-   * record that a crash has cut is taken off.
+   * Opens the journal, or begins one. Rejects if it is damaged or no file, or if another process has
+   * it. A last record that a crash has cut is taken off.
    */
-  static async open(path: string, options: JournalOptions): Promise<Journal> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  static async open(name: string, options: JournalOptions): Promise<Journal> {
+    await mkdir(dirname(name), { recursive: true, mode: 0o700 })
+    const path = await placeOf(name)
     const release = await own(path)
     let file: FileHandle | undefined
     try {
@@ -126,7 +128,7 @@ export class Journal {
       this.#next = new Commit()
       const bytes = Buffer.from(commit.lines.join(''))
       await this.#try(() => this.#file.appendFile(bytes))
-      this.#bytes += bytes.length
+      if (!this.#failure) this.#bytes += bytes.length
       commit.written.settle(this.#failure)
       this.#unsynced.push(commit)
       this.#syncing ??= this.#sync()
@@ -158,10 +160,12 @@ export class Journal {
     }
   }
 
-  // A file that was removed or replaced takes what is written, but nobody will find it again.
+  // A file that was removed, replaced or cut takes what is written, but nobody will find it again.
   async #checkPlace(): Promise<void> {
-    const { ino } = await stat(this.#path)
+    const least = this.#bytes
+    const { ino, size } = await stat(this.#path)
     if (ino !== this.#inode) throw new Error(`${this.#path} was replaced`)
+    if (size < least) throw new Error(`${this.#path} was cut to ${size} bytes`)
   }
 
   // All that is worth keeping goes to a new file, which takes the place of this one when it is whole.
@@ -171,11 +175,11 @@ export class Journal {
     const file = await this.#rewrite()
     this.#compactAt = 2 * this.#bytes
     if (!file) return
-    await syncFolder(this.#path)
     await this.#file.close()
+    this.#file = file
+    await syncFolder(this.#path)
     const before = this.#bytes
     const { ino, size } = await file.stat()
-    this.#file = file
     this.#inode = ino
     this.#bytes = size
     this.#compactAt = Math.max(2 * size, LEAST_TO_COMPACT)
@@ -222,15 +226,4 @@ function* chunksOf(records: Iterable<JournalRecord>): Generator<string> {
     chunk = ''
   }
   yield chunk
-}
-
-/** Where a new journal is written, beside the one whose place it will take. */
-export function temporary(path: string): string {
-  return `${path}.new`
-}
-
-/** A new name in a folder is on disk only when the folder is. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(dirname(path))
-  await folder.sync().finally(() => folder.close())
 }

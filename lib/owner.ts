@@ -16,6 +16,7 @@ const MAX_PATH_BYTES = 103 // of a Unix socket: the least of the systems that No
 /** Resolves to what gives the file back. Rejects if another process has it. */
 export async function own(file: string): Promise<() => Promise<void>> {
   const prefix = `${basename(file)}.owner-`
+  const isOwner = (name: string) => name.startsWith(prefix) && /-[0-9a-f]{8}$/.test(name)
   const mine = prefix + randomBytes(4).toString('hex')
   const server = createServer((socket) => socket.destroy()).unref()
   server.listen(socketPath(join(dirname(file), mine)))
@@ -23,7 +24,7 @@ export async function own(file: string): Promise<() => Promise<void>> {
   const release = () => new Promise<void>((resolve) => server.close(() => resolve()))
   try {
     for (const name of await readdir(dirname(file))) {
-      if (name.startsWith(prefix) && name !== mine) await removeDead(join(dirname(file), name))
+      if (isOwner(name) && name !== mine) await removeDead(join(dirname(file), name))
     }
     return release
   } catch (error) {

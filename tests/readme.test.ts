@@ -42,7 +42,7 @@ test('the table of figures has every figure with its labels, and no other', asyn
     const line = page.split('\n').find((text) => text.startsWith(`meanwhile_${name}`)) ?? ''
     const found = [...line.matchAll(/(\w+)="/g)].map(([, label]) => label!)
     const own = found.filter((label) => label !== 'le') // every histogram has that one
-    assert.equal(labels!.trim(), own.join(', '), name)
+    assert.equal(labels!.trim(), own.join(', '), name!)
   }
 })
 

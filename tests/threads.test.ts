@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { BroadcastChannel } from 'node:worker_threads'
 import { AbortableContext } from '../lib/context.ts'
@@ -16,6 +16,9 @@ function startThreads(t: TestContext): Threads {
   t.after(() => threads.close())
   return threads
 }
+
+const shared = new Threads() // for jobs that leave their thread as it was: to start one takes time
+after(() => shared.close())
 
 /** Runs it; `told` is its progress, `hasBegun` opens with the first of it. */
 function run(threads: Threads, definition: Definition<never>, payload?: unknown, log = silent) {
@@ -40,45 +43,43 @@ const jsonCases: [what: string, definition: Definition<never>, payload: unknown,
   ]
 
 for (const [what, definition, payload, expected] of jsonCases) {
-  test(`a thread gives back ${what}`, async (t) => {
-    assert.equal(await run(startThreads(t), definition, payload).result, expected)
+  test(`a thread gives back ${what}`, async () => {
+    assert.equal(await run(shared, definition, payload).result, expected)
   })
 }
 
 for (const [kind, make] of Object.entries(jobs.BYTES)) {
-  test(`bytes of a thread arrive, and nothing else of its memory: ${kind}`, async (t) => {
-    const threads = startThreads(t)
-    const { type, bytes } = (await run(threads, jobs.bytes, kind).result) as ByteResult
+  test(`bytes of a thread arrive, and nothing else of its memory: ${kind}`, async () => {
+    const { type, bytes } = (await run(shared, jobs.bytes, kind).result) as ByteResult
 
     const isTyped = !(make() instanceof Uint8Array)
     assert.equal(type, isTyped ? 'image/png' : 'application/octet-stream')
     assert.deepEqual([...bytes], [1, 2, 3])
     assert.equal(bytes.buffer.byteLength, 3)
-    assert.equal(await run(threads, jobs.echo, 'next').result, '"next"')
-    assert.equal(threads.size, 1)
+    assert.equal(await run(shared, jobs.echo, 'next').result, '"next"')
+    assert.equal(shared.size, 1)
   })
 }
 
-test('progress is told while the thread blocks, and the last of it comes before the result', async (t) => {
-  const { told, result } = run(startThreads(t), jobs.tell, { ms: 150, isBroken: false })
+test('progress is told while the thread blocks, and the last of it comes before the result', async () => {
+  const { told, result } = run(shared, jobs.tell, { ms: 150, isBroken: false })
   await result
   assert.ok(told.length >= 3, `told ${told.length} times`)
   assert.deepEqual(told[0], [0.5, 'on the way'])
   assert.deepEqual(told.at(-1), [1, 'last'])
 })
 
-test('the last progress arrives also from a thread that then throws', async (t) => {
-  const { told, result } = run(startThreads(t), jobs.tell, { ms: 10, isBroken: true })
+test('the last progress arrives also from a thread that then throws', async () => {
+  const { told, result } = run(shared, jobs.tell, { ms: 10, isBroken: true })
   await assert.rejects(result, /^Error: broken$/)
   assert.deepEqual(told.at(-1), [1, 'last'])
 })
 
-test('log lines of a thread carry the fields of the caller, and odd ones do no harm', async (t) => {
+test('log lines of a thread carry the fields of the caller, and odd ones do no harm', async () => {
   const lines: string[] = []
   const log = createLog('info', (line) => lines.push(line), JSON.stringify)
-  const threads = startThreads(t)
 
-  await withFields({ requestId: 'r1' }, () => run(threads, jobs.speak, undefined, log).result)
+  await withFields({ requestId: 'r1' }, () => run(shared, jobs.speak, undefined, log).result)
 
   const [first, odd, ...others] = lines.map((line) => JSON.parse(line))
   const { time: _, ...fields } = first
@@ -99,17 +100,16 @@ const thrown: [what: string, name: string, message: string, isFinal: boolean, st
 ]
 
 for (const [what, name, message, isFinal, stack] of thrown) {
-  test(`what a thread throws arrives, and costs no thread: ${what}`, async (t) => {
-    const threads = startThreads(t)
-    const id = await run(threads, jobs.identify).result
+  test(`what a thread throws arrives, and costs no thread: ${what}`, async () => {
+    const id = await run(shared, jobs.identify).result
 
-    await assert.rejects(run(threads, jobs.broken, what).result, (error: Error) => {
+    await assert.rejects(run(shared, jobs.broken, what).result, (error: Error) => {
       assert.deepEqual([error.name, error.message], [name, message])
       assert.equal(error instanceof NonRetryableError, isFinal)
       assert.match(error.stack!, stack)
       return true
     })
-    assert.equal(await run(threads, jobs.identify).result, id)
+    assert.equal(await run(shared, jobs.identify).result, id)
   })
 }
 

@@ -1,0 +1,29 @@
+// Where the journal's file is, and what is beside it.
+
+import { open, realpath, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** Where the file is, if it is behind a link. Rejects for what is no file: that could go on for ever. */
+export async function placeOf(name: string): Promise<string> {
+  const path = await realpath(name).catch((error) => {
+    if (error.code === 'ENOENT') return name
+    throw error
+  })
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => true, // not made yet
+  )
+  if (isFile) return path
+  throw new Error(`expected the journal to be a file: ${path} is none`)
+}
+
+/** Where a new journal is written, beside the one whose place it will take. */
+export function temporary(path: string): string {
+  return `${path}.new`
+}
+
+/** A new name in a folder is on disk only when the folder is. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(dirname(path))
+  await folder.sync().finally(() => folder.close())
+}
