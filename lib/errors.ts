@@ -16,6 +16,7 @@ export function isA<T>(value: unknown, type: abstract new (...args: never[]) => 
 }
 
 const MAX_NAME_BYTES = 64
+const MAX_STACK_BYTES = 8_192
 const MAX_MESSAGE_BYTES = 896 // of UTF-8; with the name under 1 KB
 
 export function describeError(error: unknown): Failure {
@@ -30,6 +31,16 @@ export function describeError(error: unknown): Failure {
       MAX_MESSAGE_BYTES,
     ),
   }
+}
+
+/** Where it was thrown, for the log. */
+export function stackOf(error: unknown): string {
+  return isA(error, Error)
+    ? cut(
+        read(() => error.stack),
+        MAX_STACK_BYTES,
+      )
+    : ''
 }
 
 function read(get: () => unknown): string {

@@ -32,18 +32,20 @@ export function resultOf(returned: unknown, isGivenAway = false): Result {
     const { type, bytes } = returned
     if (!MEDIA_TYPE.test(type)) throw new TypeError('expected a media type such as image/png')
     checkSize(bytes.byteLength)
-    return { type, bytes: isGivenAway ? bytes : new Uint8Array(bytes) }
+    // A view of a larger buffer would bring all of that along.
+    const isWhole = bytes.byteLength === bytes.buffer.byteLength
+    return { type, bytes: isGivenAway && isWhole ? bytes : new Uint8Array(bytes) }
   }
   const text = toJson(returned)!
   checkSize(Buffer.byteLength(text))
-  if (text.length <= MAX_SHOWN_BYTES) checkJson(JSON.parse(text))
+  if (isShown(text)) checkJson(JSON.parse(text))
   return text
 }
 
 /** As a task shows it: the JSON itself, or `{ type, bytes }` for bytes and for over 64 KiB of JSON. */
 export function shown(result: Result): unknown {
   if (result === null) return null
-  if (typeof result === 'string' && result.length <= MAX_SHOWN_BYTES) return JSON.parse(result)
+  if (typeof result === 'string' && isShown(result)) return JSON.parse(result)
   return { type: typeOf(result), bytes: sizeOf(result) }
 }
 
@@ -60,6 +62,10 @@ export function bodyOf(result: Result): string | Uint8Array {
 export function sizeOf(result: Result): number {
   if (result === null) return 0
   return typeof result === 'string' ? Buffer.byteLength(result) : result.bytes.byteLength
+}
+
+function isShown(json: JsonResult): boolean {
+  return Buffer.byteLength(json) <= MAX_SHOWN_BYTES
 }
 
 export function isBinary(result: Result): result is ByteResult {

@@ -19,5 +19,6 @@ const MAX_BACKOFF = 3_600_000 // milliseconds
  * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
  */
 export function backoffAfter(attempt: number, base: number): number {
-  return Math.random() * Math.min(base * 2 ** (attempt - 1), MAX_BACKOFF)
+  const doublings = Math.min(attempt - 1, 40) // 2 ** 1024 is infinite, and nothing times that NaN
+  return Math.random() * Math.min(base * 2 ** doublings, MAX_BACKOFF)
 }

@@ -4,7 +4,7 @@
 import { parentPort } from 'node:worker_threads'
 import { AbortableContext } from './context.ts'
 import type { Definition } from './definition.ts'
-import { describeError } from './errors.ts'
+import { describeError, stackOf } from './errors.ts'
 import { isObject } from './json.ts'
 import { compact, type Fields, LEVELS, type Log } from './log.ts'
 import { Throttle } from './progress.ts'
@@ -20,7 +20,7 @@ port.on('message', async (job: Job) => {
   try {
     last = { type: 'succeeded', result: await run(job) }
   } catch (error) {
-    const stack = error instanceof Error ? error.stack : undefined
+    const stack = stackOf(error)
     last = {
       type: 'failed',
       error: { ...describeError(error), stack, isRetryable: isRetryable(error) },
@@ -40,11 +40,10 @@ async function run({ module, name, payload, id, attempt }: Job): Promise<Result>
   const context = new AbortableContext(id, attempt, log(), { onProgress })
   try {
     const input = payload === undefined ? undefined : JSON.parse(payload)
-    const result = resultOf(await work(input as never, context), true)
-    if (progress.fraction > 0) send({ type: 'progress', ...progress })
-    return result
+    return resultOf(await work(input as never, context), true)
   } finally {
     throttle.stop()
+    if (progress.fraction > 0) send({ type: 'progress', ...progress })
     context.close()
   }
 }

@@ -28,7 +28,7 @@ export type Report =
 export interface ThrownError {
   readonly name: string
   readonly message: string
-  readonly stack: string | undefined
+  readonly stack: string
   readonly isRetryable: boolean
 }
 
@@ -135,7 +135,7 @@ function tell({ log }: TaskContext, level: Exclude<Level, 'silent'>, line: strin
 
 function thrown({ isRetryable, name, message, stack }: ThrownError): Error {
   const error = isRetryable ? new Error(message) : new NonRetryableError(message)
-  return Object.assign(error, { name, stack: stack ?? '' })
+  return Object.assign(error, { name, stack })
 }
 
 // Node strips types in a thread as well, from 22.18 on. Before, tsx does, but does not reach into a

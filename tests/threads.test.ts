@@ -61,18 +61,21 @@ for (const [kind, make] of Object.entries(jobs.BYTES)) {
   })
 }
 
-test('progress is told while the thread blocks, and the last of it comes before the result', async () => {
-  const { told, result } = run(shared, jobs.tell, { ms: 150, isBroken: false })
-  await result
-  assert.ok(told.length >= 3, `told ${told.length} times`)
-  assert.deepEqual(told[0], [0.5, 'on the way'])
-  assert.deepEqual(told.at(-1), [1, 'last'])
-})
+for (const isBroken of [false, true]) {
+  test(`the last progress is told before a thread ${isBroken ? 'throws' : 'returns'}`, async () => {
+    const { told, result } = run(shared, jobs.tell, isBroken)
+    if (isBroken) await assert.rejects(result, /^Error: broken$/)
+    else await result
+    assert.deepEqual(told[0], [0.5, 'on the way'])
+    assert.deepEqual(told.at(-1), [1, 'last'])
+  })
+}
 
-test('the last progress arrives also from a thread that then throws', async () => {
-  const { told, result } = run(shared, jobs.tell, { ms: 10, isBroken: true })
-  await assert.rejects(result, /^Error: broken$/)
-  assert.deepEqual(told.at(-1), [1, 'last'])
+test('progress is told while the thread blocks', async (t) => {
+  const { told, result } = run(startThreads(t), jobs.spin)
+  result.catch(() => {}) // it is ended after the test
+  await until(() => told.length >= 3)
+  assert.deepEqual(told[2], [0.5, null])
 })
 
 test('log lines of a thread carry the fields of the caller, and odd ones do no harm', async () => {
