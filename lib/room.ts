@@ -15,7 +15,7 @@ export class Room {
   #size = 0
   #unsafe = 0
   #bytes = 0
-  #waiting: { isOver: () => boolean; resolve: () => void }[] = []
+  readonly #waiting = new Set<{ isOver: () => boolean; resolve: () => void }>()
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -56,15 +56,14 @@ export class Room {
   /** Resolves when it is so. */
   async when(isOver: () => boolean): Promise<void> {
     if (isOver()) return
-    await new Promise<void>((resolve) => this.#waiting.push({ isOver, resolve }))
+    await new Promise<void>((resolve) => this.#waiting.add({ isOver, resolve }))
   }
 
   /** To be called when something has changed that is waited for. */
   look(): void {
-    if (this.#waiting.length === 0) return
-    const over = this.#waiting.filter(({ isOver }) => isOver())
-    for (const waiter of over) {
-      this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+    for (const waiter of this.#waiting) {
+      if (!waiter.isOver()) continue
+      this.#waiting.delete(waiter)
       waiter.resolve()
     }
   }

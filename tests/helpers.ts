@@ -201,8 +201,13 @@ export async function spawnServer(
 }
 
 /** Any program of this project that logs to stdout. Killed when the test ends. */
-export function spawnProgram(t: TestContext, env: NodeJS.ProcessEnv, program: readonly string[]) {
-  const child = spawn(process.execPath, program, {
+export function spawnProgram(
+  t: TestContext,
+  env: NodeJS.ProcessEnv,
+  program: readonly string[],
+  command: string = process.execPath,
+) {
+  const child = spawn(command, program, {
     cwd: join(import.meta.dirname, '..'),
     env: { ...process.env, JOURNAL: 'off', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -13,6 +13,7 @@ const ROUNDS = 13 // for each of them
 const CLIENTS = 10
 
 const SERVER = ['--import', 'tsx', 'server.ts']
+const SMALL = ['--max-old-space-size=64', ...SERVER] // X13
 
 interface Book {
   readonly sent: Set<number>
@@ -37,7 +38,8 @@ async function produce(url: string, book: Book): Promise<void> {
 }
 
 async function killUnderLoad(t: TestContext, env: NodeJS.ProcessEnv, book: Book): Promise<void> {
-  const { child, exited, line } = spawnProgram(t, env, SERVER)
+  const program = Math.random() < 0.25 ? SMALL : SERVER
+  const { child, exited, line } = spawnProgram(t, env, program)
   const { url } = await line('listening')
   const clients = Array.from({ length: CLIENTS }, () => produce(url, book))
   await delay(Math.random() * 200)

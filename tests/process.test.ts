@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import {
@@ -10,6 +12,7 @@ import {
   spawnProgram,
   spawnServer,
   temporaryFolder,
+  until,
 } from './helpers.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -172,4 +175,25 @@ test('the server goes on when nobody reads its log any more', async (t) => {
   server.child.stdout!.destroy()
   for (let i = 0; i < 5; i++) assert.equal((await post(`${server.url}/process`, {})).status, 202)
   assert.equal((await fetch(`${server.url}/healthz`)).status, 200)
+})
+
+test('X9: out of file descriptors, the server accepts again when some are free', async (t) => {
+  const limit = 'ulimit -n 60; exec "$0" "$@"'
+  const args = ['-c', limit, process.execPath, '--import', 'tsx', 'server.ts']
+  const journal = join(await temporaryFolder(t), 'tasks.journal')
+  const server = spawnProgram(t, { PORT: '0', JOURNAL: journal, WORK_SECONDS: '0' }, args, 'bash')
+  const { url } = await server.line('listening')
+  const { port } = new URL(url)
+  const open = () => connect(Number(port), '127.0.0.1').on('error', () => {})
+  const sockets = Array.from({ length: 100 }, open)
+  await Promise.race(sockets.map((socket) => once(socket.resume(), 'close')))
+
+  for (const socket of sockets) socket.destroy()
+  await until(() =>
+    fetch(`${url}/healthz`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  )
+  assert.equal((await post(`${url}/process`, {})).status, 202)
 })

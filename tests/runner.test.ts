@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLog } from '../lib/log.ts'
+import { Metrics } from '../lib/metrics.ts'
 import {
   defineTask,
   NonRetryableError,
   QueueFullError,
   type Task,
+  type TaskContext,
   TaskQueue,
   type TaskQueueOptions,
 } from '../tasks.ts'
@@ -372,4 +374,24 @@ test('when every slot has a task past its timeout, the queue says so', async () 
   open()
   await tasks.idle()
   assert.equal(tasks.problem, undefined)
+})
+
+test('T22, X12: a clock that is set back or forward changes no delay, no backoff and no timeout', async (t) => {
+  const real = Date.now
+  t.after(() => {
+    Date.now = real
+  })
+  const metrics = new Metrics()
+  const tasks = queue({ metrics })
+  const slow = (_payload: undefined, context: TaskContext) => context.sleep(3_600_000)
+  for (const hours of [-1, 1, -1_000]) {
+    const delayed = await tasks.add(() => 'ran', nothing, { delay: 5 })
+    const late = await tasks.add(slow, nothing, { timeout: 5 })
+    const again = await tasks.add(flaky(1), nothing, { attempts: 2, backoff: 5 })
+    Date.now = () => real() + hours * 3_600_000
+    await tasks.idle()
+    const states = [delayed, late, again].map(async ({ id }) => (await tasks.find(id))?.state)
+    assert.deepEqual(await Promise.all(states), ['succeeded', 'failed', 'succeeded'])
+  }
+  assert.doesNotMatch(metrics.text(), / -|NaN/)
 })
