@@ -13,6 +13,6 @@ export function checkWhole(
 
 /** The same for a number that need not be whole. */
 export function checkNumber(name: string, value: number, least: number, most: number): void {
-  if (value >= least && value <= most) return
+  if (typeof value === 'number' && value >= least && value <= most) return
   throw new RangeError(`${name} must be a number from ${least} to ${most}, got ${value}`)
 }

@@ -5,7 +5,10 @@ import { checkNumber, checkWhole } from './check.ts'
 import type { TaskContext } from './context.ts'
 import { isName, NAME_RULE } from './names.ts'
 
-/** Synchronous or not. What it returns is the task's result: JSON or bytes, at most 4 MiB. */
+/**
+ * Synchronous or not. What it returns is the task's result: JSON or bytes, at most 4 MiB. A thread
+ * hands its bytes over: there they are gone afterwards.
+ */
 export type Work<Payload> = (payload: Payload, context: TaskContext) => unknown
 
 /** Work that has a name. Its payload is JSON, and each attempt gets a copy of its own. */
@@ -43,6 +46,7 @@ export function defineTask<Payload>(
   options: DefinitionOptions = {},
 ): Definition<Payload> {
   const { concurrency, thread } = options
+  if (typeof work !== 'function') throw new TypeError(`expected a function, got ${typeof work}`)
   if (!isName(name)) throw new TypeError(`a task's name must be ${NAME_RULE}, got "${name}"`)
   if (concurrency !== undefined) checkWhole('concurrency', concurrency, 1)
   if (thread !== undefined && thread?.protocol !== 'file:') {

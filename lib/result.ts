@@ -23,7 +23,8 @@ const MEDIA_TYPE = /^[\w.+-]{1,64}\/[\w.+-]{1,64}(; ?charset=[\w-]{1,32})?$/
 /**
  * Bytes are a `Uint8Array`, or `{ type, bytes }` with their media type. They are copied, since the
  * function may hold on to its own, unless a thread gives them away. Throws a `TypeError` or a
- * `RangeError` for what JSON can't hold, for more than 4 MiB, or for JSON of more than 32 levels.
+ * `RangeError` for what JSON can't hold, for more than 4 MiB, or for more than 32 levels in what a task
+ * shows.
  */
 export function resultOf(returned: unknown, isGivenAway = false): Result {
   if (returned === undefined) return null

@@ -42,12 +42,10 @@ export class Runner {
     this.#ledger = ledger
     this.#room = room
     this.#scheduler = new Scheduler(kinds.lanes, (run) => this.#start(run))
-    const onLoop = () => [...this.running].filter((run) => !run.kind.definition?.thread)
-    const suspects = () => onLoop().map(({ id, name }) => ({ task: id, name }))
     this.#around = {
       log,
       threads: new Threads(),
-      watch: new LoopWatch({ blockedMs, log, metrics, suspects }),
+      watch: new LoopWatch({ blockedMs, log, metrics }),
       onProgress: (run) => ledger.tell(run),
       onEnd: (run, outcome) => this.#settle(run, outcome),
     }
@@ -147,7 +145,8 @@ export class Runner {
     const { timeout } = run.policy
     if (timeout !== undefined) run.timer = setTimeout(() => this.#timeOut(run, timeout), timeout)
     attempt.start()
-    if (this.running.has(run)) this.#around.watch.start()
+    const isOnLoop = !run.kind.definition?.thread
+    if (isOnLoop && this.running.has(run)) this.#around.watch.follow(run)
   }
 
   #timeOut(run: Run, milliseconds: number): void {

@@ -31,10 +31,11 @@ port.on('message', async (job: Job) => {
 
 async function run({ module, name, payload, id, attempt }: Job): Promise<Result> {
   const { work } = definitionOf(name, await import(module))
-  const progress: { fraction: number; note: string | null } = { fraction: 0, note: null }
-  const throttle = new Throttle(() => send({ type: 'progress', ...progress }))
+  let last: Report | undefined
+  const tell = () => last && send(last)
+  const throttle = new Throttle(tell)
   const onProgress = (fraction: number, note: string | null) => {
-    Object.assign(progress, { fraction, note })
+    last = { type: 'progress', fraction, note }
     throttle.hit()
   }
   const context = new AbortableContext(id, attempt, log(), { onProgress })
@@ -43,7 +44,7 @@ async function run({ module, name, payload, id, attempt }: Job): Promise<Result>
     return resultOf(await work(input as never, context), true)
   } finally {
     throttle.stop()
-    if (progress.fraction > 0) send({ type: 'progress', ...progress })
+    tell()
     context.close()
   }
 }
@@ -58,7 +59,11 @@ function definitionOf(name: string, module: Record<string, unknown>): Definition
 }
 
 function send(report: Report): void {
-  port.postMessage(report, transferable(report))
+  try {
+    port.postMessage(report, transferable(report))
+  } catch {
+    port.postMessage(report) // the bytes are Node's own, which it does not give away
+  }
 }
 
 // Bytes are handed over, not copied, if they are the whole of what they are a part of.

@@ -3,7 +3,7 @@
 // whoever calls it; what blocks later is seen here, when a timer comes late, and may be any task that
 // was running.
 
-import type { Fields, Log } from './log.ts'
+import type { Log } from './log.ts'
 import type { Counter, Metrics } from './metrics.ts'
 
 export interface WatchOptions {
@@ -11,8 +11,12 @@ export interface WatchOptions {
   readonly blockedMs: number
   readonly log: Log
   readonly metrics: Metrics
-  /** What runs now, and may be what blocked. */
-  readonly suspects: () => Fields[]
+}
+
+interface Suspect {
+  readonly id: string
+  readonly name: string
+  readonly state: string
 }
 
 const MAX_SUSPECTS = 20 // in one log line
@@ -22,6 +26,7 @@ export class LoopWatch {
   readonly #interval: number
   readonly #byTask: Blocks
   readonly #byLoop: Blocks
+  #suspects: Suspect[] = [] // all that have run since the last look
   #timer: NodeJS.Timeout | undefined
   #due = 0
   #explained = 0 // milliseconds since the last look for which a task was named
@@ -49,8 +54,9 @@ export class LoopWatch {
     this.#options.log.warn('task blocked the event loop, it belongs in a thread', { ms })
   }
 
-  /** Looks on for as long as something runs. To be called when something has begun. */
-  start(): void {
+  /** Looks on for as long as one of those runs that were given to it. */
+  follow(task: Suspect): void {
+    this.#suspects.push(task)
     if (this.#timer) return
     this.#explained = 0
     this.#wait()
@@ -59,6 +65,7 @@ export class LoopWatch {
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#suspects = []
   }
 
   #wait(): void {
@@ -69,16 +76,17 @@ export class LoopWatch {
   #look(): void {
     this.#timer = undefined
     const late = performance.now() - this.#due - this.#explained
-    const suspects = this.#options.suspects()
-    if (late > this.#options.blockedMs) this.#report(late, suspects)
+    if (late > this.#options.blockedMs) this.#report(late)
     this.#explained = 0
-    if (suspects.length > 0) this.#wait()
+    this.#suspects = this.#suspects.filter(({ state }) => state === 'running')
+    if (this.#suspects.length > 0) this.#wait()
   }
 
-  #report(late: number, all: Fields[]): void {
+  #report(late: number): void {
     this.#byLoop.count.add()
     this.#byLoop.seconds.add(late / 1_000)
-    const suspects = all.slice(0, MAX_SUSPECTS)
+    const named = this.#suspects.slice(0, MAX_SUSPECTS)
+    const suspects = named.map(({ id, name }) => ({ task: id, name }))
     this.#options.log.warn('the event loop was blocked', { ms: Math.round(late), suspects })
   }
 }
