@@ -12,18 +12,18 @@ import { identify } from './lib/auth.ts'
 import { Batch } from './lib/batch.ts'
 import { readSettings, type Settings } from './lib/config.ts'
 import { isA } from './lib/errors.ts'
-import { numbersOf, wholeOf } from './lib/fields.ts'
 import { fileRoutes } from './lib/files.ts'
 import { splitTarget } from './lib/framing.ts'
 import { upgradeRequired } from './lib/gate.ts'
 import { HttpServer } from './lib/http.ts'
 import { Journal } from './lib/journal.ts'
+import { repairJournal } from './lib/journal-repair.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
 import { isName, NAME_RULE } from './lib/names.ts'
+import { numbersOf, wholeOf } from './lib/numbers.ts'
 import { Origins } from './lib/origin.ts'
-import { isMain, run } from './lib/process.ts'
-import { repairJournal } from './lib/repair.ts'
+import { isAsked, isMain, run } from './lib/process.ts'
 import { HttpError, json, RETRY_SOON, type Reply, unprocessable } from './lib/reply.ts'
 import type { Request } from './lib/request.ts'
 import { Router, type Routes } from './lib/router.ts'
@@ -244,6 +244,7 @@ function toHttpError(error: unknown): unknown {
 }
 
 if (isMain(import.meta.url)) {
-  const isRepair = process.argv.includes('--repair')
-  await run(() => (isRepair ? repairJournal(readSettings()) : createApp(readSettings())))
+  const start = async () =>
+    isAsked('--repair') ? repairJournal(readSettings()) : createApp(readSettings())
+  await run(start)
 }

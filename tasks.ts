@@ -9,6 +9,7 @@
 // more than has happened; everything has a bound; `drain` ends inside its deadline. It does not promise
 // exactly once: nobody can, so a task should be such that a second run does no harm.
 
+import { Backlog, QueueFullError } from './lib/backlog.ts'
 import { checkWhole } from './lib/check.ts'
 import type { Definition, Work } from './lib/definition.ts'
 import type { Journal } from './lib/journal.ts'
@@ -18,19 +19,20 @@ import type { Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
 import { type AddOptions, KeyReusedError, planOf } from './lib/plan.ts'
 import { bodyOf, typeOf } from './lib/result.ts'
-import { QueueFullError, Room } from './lib/room.ts'
 import { AS_NEW, Run } from './lib/run.ts'
 import { Runner } from './lib/runner.ts'
 import type { ListOptions, Page } from './lib/store.ts'
 import type { Task } from './lib/task.ts'
 import { within } from './lib/within.ts'
 
+export { QueueFullError } from './lib/backlog.ts'
 export type { TaskContext } from './lib/context.ts'
 export { type Definition, defineTask, type Work } from './lib/definition.ts'
 export { type AddOptions, KeyReusedError } from './lib/plan.ts'
 export { NonRetryableError } from './lib/retry.ts'
-export { QueueFullError } from './lib/room.ts'
 export type { State, Task } from './lib/task.ts'
+
+type RetryOptions = Pick<AddOptions, 'after' | 'key'>
 
 export interface TaskQueueOptions {
   /** Tasks that run at the same time. */
@@ -65,7 +67,7 @@ export class TaskQueue {
   readonly #log: Log
   readonly #kinds: Kinds<Run>
   readonly #ledger: Ledger
-  readonly #room: Room
+  readonly #backlog: Backlog
   readonly #runner: Runner
   readonly #restored: Run[]
   #isDraining = false
@@ -79,21 +81,21 @@ export class TaskQueue {
     checkWhole('keep', keep, 0)
     checkWhole('threads', threads, 1)
     const kinds = new Kinds<Run>(concurrency, threads, metrics)
-    const ledger = new Ledger(options)
-    const room = new Room(capacity)
+    const ledger = new Ledger({ ...options, metrics })
+    const backlog = new Backlog(capacity, metrics)
     this.#log = log
     this.#kinds = kinds
     this.#ledger = ledger
-    this.#room = room
-    this.#runner = new Runner({ ledger, room, kinds, log, metrics, blockedMs })
+    this.#backlog = backlog
+    this.#runner = new Runner({ ledger, backlog, kinds, log, metrics, blockedMs })
     for (const definition of options.definitions ?? []) kinds.of(definition)
     this.#restored = ledger.restore(kinds)
-    for (const run of this.#restored) room.enter(run)
+    for (const run of this.#restored) backlog.enter(run)
   }
 
   /** Tasks queued and running. */
   get size(): number {
-    return this.#room.size
+    return this.#backlog.size
   }
 
   /**
@@ -108,26 +110,22 @@ export class TaskQueue {
     const plan = planOf(this.#kinds, work, payload as P, options)
     const known = this.#ledger.store.findKey(plan.key)
     if (known && known.digest !== plan.digest) throw new KeyReusedError()
-    if (known) {
-      await this.#ledger.confirmed(known)
-      return known.snapshot()
-    }
+    if (known) await this.#ledger.confirmed(known)
+    if (known) return known.snapshot()
     const run = new Run(plan, this.#ledger.hasJournal, this.#ledger.store.newId())
     this.#checkRoom(run)
-    const { delay } = run.policy
-    if (delay > 0) run.runAt = run.createdAt + delay
-    this.#room.enter(run)
+    this.#backlog.enter(run)
     const commit = this.#ledger.add(run)
     try {
       if (commit) await this.#ledger.confirm(run, commit)
     } catch (error) {
-      this.#room.leave(run)
+      this.#backlog.leave(run)
       this.#ledger.store.remove(run)
       throw error
     }
     run.kind.figures.accepted.add()
     this.#ledger.tell(run)
-    this.#runner.schedule(run, delay, options?.after)
+    this.#runner.schedule(run, options?.after)
     return run.snapshot()
   }
 
@@ -152,10 +150,10 @@ export class TaskQueue {
    * unknown or had ended. Rejects with a `QueueFullError` if the journal can't keep it.
    */
   async cancel(id: string): Promise<Task | undefined> {
-    const run = this.#ledger.store.find(id)
+    const run = await this.#ledger.find(id)
     if (!run || run.hasEnded) return undefined
-    if (run.isJournaled) this.#ledger.checkOpen()
-    await this.#ledger.confirm(run, this.#runner.cancel(run))
+    this.#ledger.checkOpen(run)
+    await this.#runner.cancel(run)
     return run.snapshot()
   }
 
@@ -163,34 +161,40 @@ export class TaskQueue {
    * Runs one that failed or was cancelled again, as if it were new. Undefined if it is unknown, has
    * not ended so, or its payload is no longer kept. Rejects with a `QueueFullError`.
    */
-  async retry(id: string, { after, key }: AddOptions = {}): Promise<Task | undefined> {
-    const run = this.#ledger.store.find(id)
-    const isRepeated = key !== undefined && run?.retryKey === key
-    if (isRepeated) await this.#ledger.confirmed(run)
-    if (isRepeated) return run.snapshot()
+  async retry(id: string, { after, key }: RetryOptions = {}): Promise<Task | undefined> {
+    const run = await this.#ledger.find(id)
+    if (run && key !== undefined && run.retryKey === key) return run.snapshot()
     if (!run?.hasEnded || run.state === 'succeeded' || run.isGone) return undefined
     this.#checkRoom(run)
+    if (run.isJournaled) run.kind = this.#kinds.find(run.name) // which may be known since
+    const before = run.changing()
     this.#ledger.store.revive(run)
-    this.#room.enter(run)
+    this.#backlog.enter(run)
     const commit = this.#ledger.change(run, { ...AS_NEW, retryKey: key ?? null })
-    await this.#ledger.confirm(run, commit)
+    try {
+      await this.#ledger.confirm(run, commit)
+    } catch (error) {
+      this.#backlog.leave(run)
+      this.#ledger.change(run, before)
+      throw error
+    }
     run.kind.figures.accepted.add()
-    this.#runner.schedule(run, 0, after)
+    this.#runner.schedule(run, after)
     return run.snapshot()
   }
 
   /** Resolves when nothing is queued or running. */
   async idle(): Promise<void> {
-    await this.#room.when(() => this.size === 0)
+    await this.#backlog.when(() => this.size === 0)
   }
 
   /** Why it can't do its work for now, if it can't. */
   get problem(): string | undefined {
     const { lane } = this.#kinds.plain
-    const holders = [...this.#runner.running].filter((run) => run.kind.lane === lane)
-    const isStuck = lane.free === 0 && holders.every((run) => run.verdict?.state === 'failed')
-    if (isStuck) return 'every slot is held by a task past its timeout'
-    return this.#ledger.failure?.message
+    const holders = [...this.#backlog.running].filter((run) => run.kind.lane === lane)
+    const isStuck = lane.free === 0 && holders.every((run) => run.verdict !== null)
+    if (isStuck) return 'every slot is held by a task that was told to stop and goes on'
+    return this.#ledger.problem
   }
 
   /** Goes on with what the journal has brought back. To be called once all is ready for that. */
@@ -206,15 +210,15 @@ export class TaskQueue {
   async drain(milliseconds: number, isCrash = false): Promise<Task[]> {
     this.#isDraining = true
     this.#runner.hold()
-    const { running } = this.#runner
+    const { running } = this.#backlog
     const grace = Math.min(ABORT_GRACE, milliseconds / 10)
-    const isDone = () => running.size === 0 && this.#room.unsafe === 0
-    await within(milliseconds - grace, this.#room.when(isDone))
+    const isDone = () => running.size === 0 && this.#backlog.unsafe === 0
+    await within(milliseconds - grace, this.#backlog.when(isDone))
     const left = [...this.#ledger.store].filter((run) => !run.hasEnded)
     this.#runner.abort(isCrash)
     await within(
       grace,
-      this.#room.when(() => running.size === 0),
+      this.#backlog.when(() => running.size === 0),
     )
     await this.#runner.close()
     return this.#countLosses(left)
@@ -234,7 +238,7 @@ export class TaskQueue {
 
   #checkRoom(run: Run): void {
     if (this.#isDraining) throw new QueueFullError('the task queue is draining')
-    if (run.isJournaled) this.#ledger.checkOpen()
-    this.#room.check(run.payloadBytes)
+    this.#ledger.checkOpen(run)
+    this.#backlog.check(run.payloadBytes)
   }
 }

@@ -3,7 +3,7 @@
 
 import type { TaskContext } from '../lib/context.ts'
 import { defineTask } from '../lib/definition.ts' // not all of tasks.ts: a thread needs no queue
-import type { NumberField } from '../lib/fields.ts'
+import type { NumberField } from '../lib/numbers.ts'
 import { encodePng } from '../lib/png.ts'
 
 /** What a picture can be asked for. `x` and `y` are its middle; at zoom 1 the shorter side is 3 wide. */

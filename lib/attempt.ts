@@ -13,7 +13,8 @@ import type { Threads } from './threads.ts'
 import type { LoopWatch } from './watch.ts'
 
 export interface Outcome {
-  readonly state: 'succeeded' | 'failed' | 'cancelled'
+  /** Aborted: without a verdict, since the server is stopping. */
+  readonly state: 'succeeded' | 'failed' | 'cancelled' | 'aborted'
   readonly error: Failure | null
   readonly result?: Result
   /** Another attempt would fail the same way. */
@@ -34,7 +35,7 @@ export class Attempt {
   readonly #around: Surroundings
   readonly #context: AbortableContext
   readonly #started = performance.now()
-  #throttle: Throttle | undefined // made on first use, as most tasks never tell
+  #throttle: Throttle<Run> | undefined // made on first use, as most tasks never tell
 
   constructor(run: Run, around: Surroundings) {
     this.#run = run
@@ -57,8 +58,8 @@ export class Attempt {
     const run = this.#run
     run.progress = fraction
     run.note = note
-    this.#throttle ??= new Throttle(() => this.#around.onProgress(run))
-    this.#throttle.hit()
+    this.#throttle ??= new Throttle(this.#around.onProgress)
+    this.#throttle.hit(run)
   }
 
   #start(): void {
@@ -101,21 +102,22 @@ export class Attempt {
   }
 
   #fail(error: unknown): void {
-    // Aborted without a verdict: the queue is draining.
-    const state = this.#context.isAborted ? 'cancelled' : 'failed'
+    const state = this.#context.isAborted ? 'aborted' : 'failed'
     this.#end({ state, error: describeError(error), isFinal: !isRetryable(error) }, error)
   }
 
   #end(outcome: Outcome, error?: unknown): void {
     const { log, onEnd } = this.#around
     this.#context.close()
-    this.#throttle?.stop()
-    const decided = this.#run.verdict ?? outcome
+    this.#throttle?.flush()
+    const { verdict, kind, attempt, policy } = this.#run
+    const decided = verdict ?? outcome
     const duration = performance.now() - this.#started
     const ms = Math.round(duration)
-    if (decided.state === 'failed') log.warn('task failed', { ms, error: error ?? decided.error })
-    else log.debug(`task ${decided.state}`, { ms })
-    this.#run.kind.figures.run.observe(duration / 1_000)
+    const fields = { attempt, attempts: policy.attempts, ms }
+    if (decided.state !== 'failed') log.debug(`task ${decided.state}`, fields)
+    else log.warn('task failed', { ...fields, error: verdict?.error ?? error })
+    kind.figures.run.observe(duration / 1_000)
     onEnd(this.#run, decided)
   }
 }

@@ -16,3 +16,6 @@ export function checkNumber(name: string, value: number, least: number, most: nu
   if (typeof value === 'number' && value >= least && value <= most) return
   throw new RangeError(`${name} must be a number from ${least} to ${most}, got ${value}`)
 }
+
+/** Milliseconds, 24.8 days: beyond, `setTimeout` fires at once. */
+export const MAX_TIMER = 2_147_483_647

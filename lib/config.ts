@@ -23,7 +23,9 @@ export const SETTINGS = {
   port: setting('PORT', '8000', whole(0, 65_535)),
   workFile: setting('WORK_FILE', 'log.txt', (text) => text),
   logLevel: setting('LOG_LEVEL', 'info', level),
-  journal: setting('JOURNAL', 'data/tasks.journal', (text) => (text === 'off' ? undefined : text)),
+  journal: setting('JOURNAL', 'data/tasks.journal', (text) =>
+    /^off$/i.test(text) ? undefined : text,
+  ),
   concurrency: setting('CONCURRENCY', '8', whole(1, 10_000)),
   capacity: setting('CAPACITY', '10000', whole(1, 10_000_000)),
   keep: setting('KEEP', '1000', whole(0, 100_000)),

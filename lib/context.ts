@@ -1,6 +1,7 @@
 // What a task's function is given beside its payload.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { checkNumber, MAX_TIMER } from './check.ts'
 import { cut } from './errors.ts'
 import type { Log } from './log.ts'
 
@@ -14,7 +15,10 @@ export interface TaskContext {
   readonly signal: AbortSignal
   /** Says how far it is, from 0 to 1, and on what (256 bytes). As often as it likes. */
   progress(fraction: number, note?: string): void
-  /** Waits so many milliseconds. Rejects with an `AbortError` as soon as the signal aborts. */
+  /**
+   * Waits so many milliseconds, 24.8 days at most. Rejects with an `AbortError` as soon as the signal
+   * aborts.
+   */
   sleep(milliseconds: number): Promise<void>
 }
 
@@ -60,6 +64,7 @@ export class AbortableContext implements TaskContext {
   }
 
   async sleep(milliseconds: number): Promise<void> {
+    checkNumber('milliseconds', milliseconds, Number.NEGATIVE_INFINITY, MAX_TIMER)
     await sleep(milliseconds, undefined, { signal: this.signal })
   }
 

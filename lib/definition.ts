@@ -1,7 +1,7 @@
 // What a task does: a function, and for a definition the name by which it is found, also after a
 // restart. Options say how it is run; each can be given for one task as well.
 
-import { checkNumber, checkWhole } from './check.ts'
+import { checkNumber, checkWhole, MAX_TIMER } from './check.ts'
 import type { TaskContext } from './context.ts'
 import { isName, NAME_RULE } from './names.ts'
 
@@ -37,8 +37,6 @@ export interface TaskOptions {
   readonly priority?: number
 }
 
-const MAX_TIMER = 2_147_483_647 // milliseconds, 24.8 days: beyond, `setTimeout` fires at once
-
 /** Names a task. Throws a `TypeError` or a `RangeError` for a bad name or option. */
 export function defineTask<Payload>(
   name: string,
@@ -56,8 +54,10 @@ export function defineTask<Payload>(
   return { name, work, ...options }
 }
 
+type Loose<T> = { readonly [K in keyof T]: T[K] | undefined }
+
 /** Throws a `RangeError` that names the option. */
-export function checkTaskOptions(options: TaskOptions): void {
+export function checkTaskOptions(options: Loose<TaskOptions>): void {
   const { attempts = 1, backoff = 0, timeout = 1, delay = 0, priority = 0 } = options
   checkWhole('attempts', attempts, 1)
   checkNumber('backoff', backoff, 0, MAX_TIMER)

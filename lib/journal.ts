@@ -8,12 +8,12 @@
 
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { Commit } from './commit.ts'
-import { encodeRecord, type JournalRecord, replay, VERSION_LINE } from './lines.ts'
+import { Commit } from './journal-commit.ts'
+import { encodeRecord, type JournalRecord, replay, VERSION_LINE } from './journal-lines.ts'
+import { placeOf, syncFolder, temporary } from './journal-place.ts'
+import { lock } from './lock.ts'
 import type { Log } from './log.ts'
 import type { Histogram, Metrics } from './metrics.ts'
-import { own } from './owner.ts'
-import { placeOf, syncFolder, temporary } from './place.ts'
 
 /** Why the journal takes nothing more. */
 export class JournalError extends Error {
@@ -38,8 +38,6 @@ const LEAST_TO_COMPACT = 16 * 1_048_576 // bytes
 const CHUNK = 1_048_576 // characters that are written at once when the journal is compacted
 
 export class Journal {
-  /** What was in it, each record whole, oldest first. */
-  readonly records: Map<string, JournalRecord>
   readonly #path: string
   readonly #release: () => Promise<void>
   readonly #log: Log
@@ -48,7 +46,8 @@ export class Journal {
   #inode: number
   #bytes: number
   #compactAt = LEAST_TO_COMPACT // bytes
-  #live: () => Iterable<JournalRecord> = () => []
+  #records: Map<string, JournalRecord>
+  #live: () => Iterable<JournalRecord>
   #next = new Commit()
   #unsynced: Commit[] = []
   #writing: Promise<void> | undefined
@@ -62,7 +61,7 @@ export class Journal {
   static async open(name: string, options: JournalOptions): Promise<Journal> {
     await mkdir(dirname(name), { recursive: true, mode: 0o700 })
     const path = await placeOf(name)
-    const release = await own(path)
+    const release = await lock(path)
     let file: FileHandle | undefined
     try {
       await rm(temporary(path), { force: true })
@@ -84,7 +83,8 @@ export class Journal {
     this.#file = opened.file
     this.#inode = opened.inode
     this.#bytes = opened.bytes
-    this.records = opened.records
+    this.#records = opened.records
+    this.#live = () => this.#records.values()
     this.#log = log
     this.#syncTime = metrics.histogram('journal_sync_seconds', 'What one fdatasync took.').of()
     metrics.gauge('journal_bytes', 'The size of the journal.', () => this.#bytes)
@@ -96,12 +96,18 @@ export class Journal {
     return this.#failure
   }
 
-  /** What is worth keeping of all that was appended. Asked when the file has grown twice as large. */
-  keep(live: () => Iterable<JournalRecord>): void {
+  /**
+   * Hands over what was in it: each record whole, oldest first. From now on `live` says what is worth
+   * keeping, when the file has grown twice as large.
+   */
+  takeOver(live: () => Iterable<JournalRecord>): JournalRecord[] {
+    const records = [...this.#records.values()]
+    this.#records = new Map()
     this.#live = live
+    return records
   }
 
-  /** Never throws; who has to be sure waits for the commit. What `keep` gives must hold it already. */
+  /** Never throws; who has to be sure waits for the commit. What `live` gives must hold it already. */
   append(record: JournalRecord): Commit {
     const commit = this.#next
     if (this.#failure) commit.settle(this.#failure)

@@ -1,7 +1,7 @@
 // What the queue knows of each definition: its lane, its options, its figures. Plain functions are
 // one kind together, since they have no name that could be told from any other.
 
-import type { Definition, TaskOptions } from './definition.ts'
+import type { Definition } from './definition.ts'
 import { Lane } from './lane.ts'
 import type { Counter, Histogram, Metrics } from './metrics.ts'
 import { NonRetryableError } from './retry.ts'
@@ -36,8 +36,10 @@ export interface Figures {
 
 const DEFAULTS: Policy = { attempts: 1, backoff: 500, timeout: undefined, delay: 0, priority: 0 }
 
-export function policyOf(options: TaskOptions, base: Policy = DEFAULTS): Policy {
-  const { attempts, backoff, timeout, delay, priority } = { ...base, ...options }
+/** Where an option is not given, or undefined, that of `base` stands. */
+export function policyOf(options: Partial<Policy>, base: Policy = DEFAULTS): Policy {
+  const { attempts = base.attempts, backoff = base.backoff, timeout = base.timeout } = options
+  const { delay = base.delay, priority = base.priority } = options
   return { attempts, backoff, timeout, delay, priority }
 }
 
@@ -92,7 +94,8 @@ export class Kinds<T> {
 }
 
 function figuresIn(metrics: Metrics): (name: string) => Figures {
-  const tasks = metrics.counter('tasks_total', 'Tasks accepted, and how they ended.')
+  const accepted = metrics.counter('tasks_accepted_total', 'Tasks accepted, or retried by hand.')
+  const ended = metrics.counter('tasks_ended_total', 'Tasks by how they ended.')
   const retries = metrics.counter('task_retries_total', 'Attempts that failed and are made again.')
   const interruptions = metrics.counter(
     'task_interruptions_total',
@@ -101,10 +104,10 @@ function figuresIn(metrics: Metrics): (name: string) => Figures {
   const wait = metrics.histogram('task_wait_seconds', 'From ready to run until a slot was free.')
   const run = metrics.histogram('task_run_seconds', 'What one attempt took.')
   return (name) => ({
-    accepted: tasks.of({ name, state: 'accepted' }),
-    succeeded: tasks.of({ name, state: 'succeeded' }),
-    failed: tasks.of({ name, state: 'failed' }),
-    cancelled: tasks.of({ name, state: 'cancelled' }),
+    accepted: accepted.of({ name }),
+    succeeded: ended.of({ name, state: 'succeeded' }),
+    failed: ended.of({ name, state: 'failed' }),
+    cancelled: ended.of({ name, state: 'cancelled' }),
     retries: retries.of({ name }),
     interruptions: interruptions.of({ name }),
     wait: wait.of({ name }),

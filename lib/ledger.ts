@@ -1,11 +1,13 @@
-// The truth about tasks. Every change goes through here, in this order: into memory, to the journal,
-// to whoever listens. At the start it is the other way round: from the journal into memory.
+// The truth about tasks. Every change that a restart has to know goes through here, in this order:
+// into memory, to the journal, to whoever listens. At the start it is the other way round: from the
+// journal into memory.
 
-import type { Commit } from './commit.ts'
+import { QueueFullError } from './backlog.ts'
 import type { Journal } from './journal.ts'
+import type { Commit } from './journal-commit.ts'
 import type { Kinds } from './kinds.ts'
 import type { Log } from './log.ts'
-import { QueueFullError } from './room.ts'
+import type { Metrics } from './metrics.ts'
 import { type Changing, Run, type Saved, savedResult } from './run.ts'
 import { TaskStore } from './store.ts'
 import type { Task } from './task.ts'
@@ -13,6 +15,7 @@ import type { Task } from './task.ts'
 export interface LedgerOptions {
   readonly keep: number
   readonly log: Log
+  readonly metrics: Metrics
   readonly journal?: Journal | undefined
   readonly onChange?: ((changed: Changed) => void) | undefined
 }
@@ -23,6 +26,8 @@ export interface Changed {
   snapshot(): Task
 }
 
+const CLOSED = 'the journal is closed until a restart'
+
 export class Ledger {
   readonly store: TaskStore
   readonly #options: LedgerOptions
@@ -30,6 +35,10 @@ export class Ledger {
   constructor(options: LedgerOptions) {
     this.#options = options
     this.store = new TaskStore(options.keep)
+    options.metrics.gauge('task_oldest_seconds', 'Age of the oldest that waits.', () => {
+      const oldest = [...this.store].find((run) => run.state === 'queued')
+      return oldest ? (Date.now() - oldest.createdAt) / 1_000 : 0
+    })
   }
 
   /** Whether there is a journal, for those tasks that can be in one. */
@@ -42,9 +51,18 @@ export class Ledger {
     return this.#options.journal?.failure
   }
 
+  /** The same for others: why it failed is in the log. */
+  get problem(): string | undefined {
+    return this.failure && CLOSED
+  }
+
+  isClosedTo(run: Run): boolean {
+    return run.isJournaled && this.failure !== undefined
+  }
+
   /** Throws a `QueueFullError` if the journal is closed: what it does not get can't be promised. */
-  checkOpen(): void {
-    if (this.failure) throw new QueueFullError(this.failure.message)
+  checkOpen(run: Run): void {
+    if (this.isClosedTo(run)) throw new QueueFullError(CLOSED, { cause: this.failure })
   }
 
   add(run: Run): Commit | undefined {
@@ -54,6 +72,7 @@ export class Ledger {
 
   change(run: Run, change: Partial<Changing>): Commit | undefined {
     Object.assign(run, change)
+    run.foretold = undefined
     const commit = this.#write(run, change)
     if (change.endedAt) this.store.finish(run)
     this.tell(run)
@@ -62,6 +81,7 @@ export class Ledger {
 
   /** Writes what would be true after a restart, and is not yet. */
   foretell(run: Run, change: Partial<Changing>): void {
+    run.foretold = change
     this.#write(run, change)
   }
 
@@ -75,17 +95,30 @@ export class Ledger {
 
   /** Resolves when the disk has it. Rejects with a `QueueFullError` if that can't be told. */
   async confirm(run: Run, commit: Commit | undefined): Promise<void> {
-    run.saving = commit?.synced.wait()
-    await this.confirmed(run)
-    run.saving = undefined
+    const saving = commit?.synced.wait()
+    run.saving = saving
+    try {
+      await this.confirmed(run)
+    } finally {
+      if (run.saving === saving) run.saving = undefined
+    }
   }
 
-  /** The same for whoever asks again. */
+  /** The same for whoever asks for the same again. */
   async confirmed(run: Run): Promise<void> {
     try {
       await run.saving
     } catch (cause) {
-      throw new QueueFullError((cause as Error).message, { cause })
+      throw new QueueFullError(CLOSED, { cause })
+    }
+  }
+
+  /** Finds a task, when nothing about it is on its way to the disk any more. */
+  async find(id: string): Promise<Run | undefined> {
+    for (;;) {
+      const run = this.store.find(id)
+      if (!run?.saving) return run
+      await run.saving.catch(() => {}) // told to whoever waits for it
     }
   }
 
@@ -94,13 +127,11 @@ export class Ledger {
     const { journal } = this.#options
     if (!journal) return []
     const all: Run[] = []
-    for (const record of journal.records.values()) {
+    for (const record of journal.takeOver(() => this.#saved())) {
       const saved = record as Saved
       // Without a name it is the end of a task that was forgotten already.
       if (saved.name !== undefined) all.push(Run.restore(saved, kinds.find(saved.name)))
     }
-    journal.records.clear()
-    journal.keep(() => this.#saved())
     for (const run of all) this.store.adopt(run)
     const ended = all.filter((run) => run.hasEnded)
     for (const run of ended.sort((a, b) => a.endedAt! - b.endedAt!)) this.store.finish(run)

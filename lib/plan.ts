@@ -3,7 +3,7 @@
 import { checkTaskOptions, type Definition, type TaskOptions, type Work } from './definition.ts'
 import { digestOf } from './digest.ts'
 import { toJson } from './json.ts'
-import { type Kinds, policyOf } from './kinds.ts'
+import { type Kind, type Kinds, type Policy, policyOf } from './kinds.ts'
 import { currentFields } from './log.ts'
 import type { Plan, Run } from './run.ts'
 
@@ -25,35 +25,37 @@ export interface AddOptions extends TaskOptions {
   readonly digest?: string
 }
 
-const NONE: AddOptions = {}
-
 /** Throws a `TypeError` or a `RangeError` for a payload that is no JSON, or an option that is none. */
 export function planOf<P>(
   kinds: Kinds<Run>,
   work: Definition<P> | Work<P>,
   payload: P,
-  options: AddOptions = NONE,
+  options: AddOptions = {},
 ): Plan {
-  const asked = options === NONE ? undefined : optionsOf(options)
-  const fields = currentFields()
-  if (typeof work === 'function') {
-    const kind = kinds.plain
-    const policy = asked && policyOf(asked, kind.policy)
-    const name = work.name.slice(0, 64) || 'anonymous'
-    return { kind, name, isDefined: false, fields, work, input: payload, policy, key: options.key }
-  }
-  const kind = kinds.of(work)
-  const policy = asked && policyOf(asked, kind.policy)
-  const text = toJson(payload)
-  const { name } = work
+  const isFunction = typeof work === 'function'
+  const kind = isFunction ? kinds.plain : kinds.of(work)
+  const name = isFunction ? work.name.slice(0, 64) || 'anonymous' : work.name
+  const text = isFunction ? undefined : toJson(payload)
   const { key, digest = key === undefined ? undefined : digestOf(name, text) } = options
-  return { kind, name, isDefined: true, fields, payload: text, policy, key, digest }
+  const what = isFunction ? { work, input: payload } : { payload: text }
+  return {
+    kind,
+    name,
+    fields: currentFields(),
+    policy: policyFor(kind, options),
+    key,
+    digest,
+    ...what,
+  }
 }
 
-// Undefined if there are none but those of this one `add`.
-function optionsOf(options: AddOptions): TaskOptions | undefined {
-  const { after, key, digest, ...rest } = options
-  if (Object.values(rest).every((value) => value === undefined)) return undefined
-  checkTaskOptions(rest)
-  return rest
+// Undefined if it is that of its kind.
+function policyFor({ policy }: Kind<Run>, options: AddOptions): Policy | undefined {
+  const asked = policyOf(options, policy)
+  const isSame = Object.entries(policy).every(
+    ([name, value]) => asked[name as keyof Policy] === value,
+  )
+  if (isSame) return undefined
+  checkTaskOptions(asked)
+  return asked
 }

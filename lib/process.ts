@@ -3,8 +3,9 @@
 
 import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
 import { describeError } from './errors.ts'
-import { createLog, type Log } from './log.ts'
+import { createLog, type Log, withFields } from './log.ts'
 import { within } from './within.ts'
 
 export interface Stoppable {
@@ -24,11 +25,21 @@ export function isMain(moduleUrl: string): boolean {
   return moduleUrl === pathToFileURL(realpathSync(program)).href
 }
 
+/** Whether the option was given. Throws for any other, since a typing error should not start a server. */
+export function isAsked(option: string): boolean {
+  const given = process.argv.slice(2)
+  if (given.every((text) => text === option)) return given.length > 0
+  throw new Error(`expected nothing or ${option}, got ${given.join(' ')}`)
+}
+
 /**
  * Starts an app, and sees to it that a signal or a crash stops it in order. Resolves to the app once
  * it has started. A start that fails is one line in the log and exit code 1.
  */
 export async function run<App extends Stoppable>(start: () => Promise<App>): Promise<App> {
+  if (!isMainThread) {
+    throw new Error('expected the main thread: what runs in a thread needs a module of its own')
+  }
   process.stdout.on('error', () => {}) // whoever read the log has gone; the server goes on
   const starting = Promise.resolve().then(start) // which may throw at once, at a bad setting
   // From here on, since a supervisor may change its mind while the server starts.
@@ -70,7 +81,8 @@ function stopOnCrash(starting: Promise<Stoppable>): void {
     log.error(message, { error })
     if (isCrashing) return
     isCrashing = true
-    await within(CRASH_DRAIN, close(CRASH_DRAIN, true)).catch((cause) => {
+    const closing = withFields({}, () => close(CRASH_DRAIN, true)) // no longer about what threw
+    await within(CRASH_DRAIN, closing).catch((cause) => {
       log.error('could not stop', { error: cause })
     })
     process.exit(1)

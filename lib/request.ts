@@ -67,8 +67,8 @@ export class Request {
   }
 
   /**
-   * What makes a POST that is sent again the same one: of an `Idempotency-Key`, which is of one user,
-   * method and path, and of what was asked for
+   * What makes a POST that is sent again the same one: of an `Idempotency-Key`, which is of one user
+   * and route, and of what was asked for
    * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/). Both undefined
    * without the header. Throws a 400 for a key that is none. To be called when the body was read.
    */
@@ -78,9 +78,11 @@ export class Request {
     if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
       throw new HttpError(400, 'expected an Idempotency-Key of 1 to 255 visible characters')
     }
+    const query = new URLSearchParams(this.query)
+    query.sort()
     return {
-      key: digestOf(user, this.method, this.path, key),
-      digest: digestOf(this.query.toString(), await this.#body),
+      key: digestOf(user, this.route, ...Object.values(this.params), key),
+      digest: digestOf(query.toString(), await this.#body),
     }
   }
 

@@ -34,7 +34,8 @@ export function resultOf(returned: unknown, isGivenAway = false): Result {
     if (!MEDIA_TYPE.test(type)) throw new TypeError('expected a media type such as image/png')
     checkSize(bytes.byteLength)
     // A view of a larger buffer would bring all of that along.
-    const isWhole = bytes.byteLength === bytes.buffer.byteLength
+    const { buffer, byteLength } = bytes
+    const isWhole = byteLength === buffer.byteLength && buffer instanceof ArrayBuffer
     return { type, bytes: isGivenAway && isWhole ? bytes : new Uint8Array(bytes) }
   }
   const text = toJson(returned)!

@@ -11,7 +11,7 @@ export function isRetryable(error: unknown): boolean {
   return !isA(error, NonRetryableError)
 }
 
-const MAX_BACKOFF = 3_600_000 // milliseconds
+export const MAX_BACKOFF = 3_600_000 // milliseconds
 
 /**
  * Milliseconds until the next attempt after so many: exponential with full jitter, so that what

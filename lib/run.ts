@@ -41,9 +41,10 @@ export const AS_NEW = {
   interruptions: 0,
   verdict: null,
   error: null,
+  runAt: null,
   startedAt: null,
   endedAt: null,
-} as const satisfies Partial<Changing>
+} as const satisfies Omit<Changing, 'result' | 'isGone' | 'retryKey'>
 
 /** What is fixed when the task is accepted. */
 interface Fixed {
@@ -68,8 +69,6 @@ interface Abortable {
 export interface Plan {
   readonly kind: Kind<Run>
   readonly name: string
-  /** By a definition: a plain function is known to this process only. */
-  readonly isDefined: boolean
   readonly fields: Fields // of the log lines of whoever added it
   /** A definition's payload as JSON. */
   readonly payload?: string | undefined
@@ -117,14 +116,16 @@ export class Run implements Changing {
   timer: NodeJS.Timeout | undefined // of a delay, then of a timeout
   /** When it could have run. `performance.now()`. */
   readyAt = 0
-  /** Settles when the journal has it. */
+  /** What the journal has been told already, and is not so yet. */
+  foretold: Partial<Changing> | undefined
+  /** Settles when the disk has what was confirmed last. */
   saving: Promise<void> | undefined
 
   constructor(plan: Plan, hasJournal: boolean, id: string, createdAt: number = Date.now()) {
     this.id = id
     this.name = plan.name
     this.kind = plan.kind
-    this.isJournaled = hasJournal && plan.isDefined
+    this.isJournaled = hasJournal && plan.kind.definition !== undefined
     this.policy = plan.policy ?? plan.kind.policy
     this.fields = plan.fields
     this.payload = plan.payload
@@ -133,11 +134,12 @@ export class Run implements Changing {
     this.key = plan.key
     this.digest = plan.digest
     this.createdAt = createdAt
+    if (this.policy.delay > 0) this.runAt = createdAt + this.policy.delay
   }
 
   static restore(saved: Saved, kind: Kind<Run>): Run {
     const { id, name, payload, policy, fields, key, digest, createdAt, ...changing } = saved
-    const plan = { kind, name, isDefined: true, fields, payload, policy, key, digest }
+    const plan = { kind, name, fields, payload, policy, key, digest }
     const run = new Run(plan, true, id, createdAt)
     if (saved.state === 'succeeded') run.payload = undefined
     return Object.assign(run, changing)
@@ -158,14 +160,17 @@ export class Run implements Changing {
     return { id, name, payload, policy, fields, key, digest, createdAt }
   }
 
+  changing(): Changing {
+    const { state, attempt, interruptions, verdict, result, error, retryKey, isGone } = this
+    const { runAt, startedAt, endedAt } = this
+    const times = { runAt, startedAt, endedAt }
+    return { state, attempt, interruptions, verdict, result, error, retryKey, isGone, ...times }
+  }
+
   /** The whole of it for the journal. */
   saved(): Saved {
-    const { state, attempt, interruptions, verdict, error, retryKey } = this
-    const { runAt, startedAt, endedAt } = this
-    const fixed = this.fixed()
-    const changing = { state, attempt, interruptions, verdict, error, retryKey }
-    const times = { runAt, startedAt, endedAt }
-    return { ...fixed, ...changing, ...savedResult(this), ...times }
+    const changing = { ...this.changing(), ...savedResult(this), ...this.foretold }
+    return { ...this.fixed(), ...changing }
   }
 
   snapshot(): Task {

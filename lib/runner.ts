@@ -2,14 +2,15 @@
 // it between them.
 
 import { Attempt, type Outcome, type Surroundings } from './attempt.ts'
-import type { Commit } from './commit.ts'
-import type { Failure } from './errors.ts'
+import type { Backlog } from './backlog.ts'
+import { MAX_TIMER } from './check.ts'
+import { Interrupted } from './interrupted.ts'
+import type { Commit } from './journal-commit.ts'
 import type { Kinds } from './kinds.ts'
 import type { Ledger } from './ledger.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { backoffAfter } from './retry.ts'
-import type { Room } from './room.ts'
+import { backoffAfter, MAX_BACKOFF } from './retry.ts'
 import type { Changing, Run, Verdict } from './run.ts'
 import { Scheduler } from './scheduler.ts'
 import { Threads } from './threads.ts'
@@ -17,7 +18,7 @@ import { LoopWatch } from './watch.ts'
 
 export interface RunnerOptions {
   readonly ledger: Ledger
-  readonly room: Room
+  readonly backlog: Backlog
   readonly kinds: Kinds<Run>
   readonly log: Log
   readonly metrics: Metrics
@@ -26,21 +27,18 @@ export interface RunnerOptions {
 
 const MAX_INTERRUPTIONS = 5
 const FIRST = Number.POSITIVE_INFINITY // the priority of those that were interrupted
-const MAX_TIMER = 2_147_483_647 // milliseconds: beyond, `setTimeout` fires at once
 
 export class Runner {
-  readonly running = new Set<Run>()
   readonly #ledger: Ledger
-  readonly #room: Room
+  readonly #backlog: Backlog
   readonly #scheduler: Scheduler
   readonly #around: Surroundings
-  #interrupted: Run[] = [] // by a crash; they run again one at a time, the last one here first
-  #rerun: Run | undefined // the one of them whose turn it is
+  readonly #interrupted: Interrupted
   #phase: 'open' | 'holding' | 'stopped' | 'crashed' = 'open'
 
-  constructor({ ledger, room, kinds, log, metrics, blockedMs }: RunnerOptions) {
+  constructor({ ledger, backlog, kinds, log, metrics, blockedMs }: RunnerOptions) {
     this.#ledger = ledger
-    this.#room = room
+    this.#backlog = backlog
     this.#scheduler = new Scheduler(kinds.lanes, (run) => this.#start(run))
     this.#around = {
       log,
@@ -49,49 +47,63 @@ export class Runner {
       onProgress: (run) => ledger.tell(run),
       onEnd: (run, outcome) => this.#settle(run, outcome),
     }
-    metrics.gauge('tasks_running', 'Tasks that run.', () => this.running.size)
-    metrics.gauge('tasks_queued', 'Tasks that wait.', () => room.size - this.running.size)
-    metrics.gauge('task_oldest_seconds', 'Age of the oldest that waits.', () => {
-      const oldest = [...ledger.store].find((run) => run.state === 'queued')
-      return oldest ? (Date.now() - oldest.createdAt) / 1_000 : 0
-    })
+    this.#interrupted = new Interrupted((run) => this.#scheduler.enter(run, FIRST))
   }
 
   /** Puts it in line for a slot, when it has waited so many milliseconds and `after` is over. */
-  schedule(run: Run, wait: number, after?: Promise<unknown>): void {
+  schedule(run: Run, after?: Promise<unknown>): void {
+    if (run.state !== 'queued') return // cancelled meanwhile
+    const wait = (run.runAt ?? 0) - Date.now()
     const turn = ++run.turn
     if (wait <= 0 && !after) return this.#scheduler.enter(run, run.policy.priority)
     const enter = () => {
-      if (run.turn !== turn || run.state !== 'queued') return // cancelled meanwhile
+      if (run.turn !== turn || run.state !== 'queued') return // the same
       if (run.runAt !== null) this.#ledger.tell(Object.assign(run, { runAt: null }))
       this.#scheduler.enter(run, run.policy.priority)
     }
     const ready = () => (after ? after.then(enter, enter) : enter())
     if (wait <= 0) return void ready()
     after?.catch(() => {}) // until its time has come nobody else listens to it
-    if (this.#mayStart(run)) run.timer = setTimeout(ready, Math.min(wait, MAX_TIMER))
+    // No longer than it can be, should the clock have been set back.
+    const most = Math.min(Math.max(run.policy.delay, MAX_BACKOFF), MAX_TIMER)
+    if (this.#mayStart(run)) run.timer = setTimeout(ready, Math.min(wait, most))
   }
 
-  /** Cancels one that has not ended. What runs ends only when its function returns. */
-  cancel(run: Run): Commit | undefined {
+  /**
+   * Cancels one that has not ended. What runs ends only when its function returns. Rejects with a
+   * `QueueFullError` if the journal can't keep it: then what runs goes on.
+   */
+  async cancel(run: Run): Promise<void> {
+    const before = run.verdict
     const verdict: Verdict = { state: 'cancelled', error: null }
-    const isRunning = run.state === 'running'
-    const commit = isRunning ? this.#ledger.change(run, { verdict }) : this.#end(run, verdict)
-    if (isRunning) run.current?.abort(new Error('the task was cancelled'))
-    else this.#goOn(run)
-    return commit
+    if (run.state === 'queued') {
+      const commit = this.#end(run, verdict)
+      this.#interrupted.leave(run)
+      return await this.#ledger.confirm(run, commit)
+    }
+    try {
+      await this.#ledger.confirm(run, this.#ledger.change(run, { verdict }))
+    } catch (error) {
+      if (run.state === 'running') this.#ledger.change(run, { verdict: before })
+      throw error
+    }
+    run.current?.abort(new Error('the task was cancelled'))
   }
 
   /** Goes on with what had not ended when the process did. */
   resume(restored: readonly Run[]): void {
+    const interrupted: Run[] = []
     for (const run of restored) {
-      if (run.state === 'queued') this.schedule(run, (run.runAt ?? 0) - Date.now())
+      const isOwed = run.interruptions > 0 && run.startedAt === null // from the start before
+      if (run.hasEnded || run.turn > 0) continue // cancelled or retried since
+      if (run.state === 'queued' && isOwed) interrupted.push(run)
+      else if (run.state === 'queued') this.schedule(run)
       else if (run.verdict) this.#conclude(run, run.verdict)
-      else this.#interrupt(run)
+      else if (this.#interrupt(run)) interrupted.push(run)
     }
-    // Those that were interrupted least go first: the one that does it every time comes last.
-    this.#interrupted.sort((a, b) => b.interruptions - a.interruptions)
-    this.#rerunNext()
+    this.#interrupted.begin(interrupted)
+    const counts = { count: restored.length, interrupted: interrupted.length }
+    if (restored.length > 0) this.#around.log.info('tasks go on', counts)
   }
 
   /** Starts none any more that the journal has: there it can wait. */
@@ -105,7 +117,7 @@ export class Runner {
    */
   abort(isCrash: boolean): void {
     this.#phase = isCrash ? 'crashed' : 'stopped'
-    for (const run of this.running) {
+    for (const run of this.#backlog.running) {
       if (!isCrash && !run.verdict) this.#ledger.foretell(run, uncounted(run))
       run.current?.abort(new Error('the server is stopping'))
     }
@@ -118,18 +130,18 @@ export class Runner {
   }
 
   #mayStart(run: Run): boolean {
-    if (run.isJournaled && this.#ledger.failure) return false // its start could not be written
+    if (this.#ledger.isClosedTo(run)) return false // its start could not be written
     return this.#phase === 'open' || (this.#phase === 'holding' && !run.isJournaled)
   }
 
   #start(run: Run): void {
     if (!this.#mayStart(run)) return this.#scheduler.leave(run)
-    this.running.add(run)
+    this.#backlog.begin(run)
     run.progress = run.note = null
     const attempt = run.attempt + 1
     const startedAt = Date.now()
-    const change = { state: 'running', attempt, startedAt, runAt: null, error: null } as const
-    const commit = this.#ledger.change(run, change)
+    const begun = { state: 'running', attempt, startedAt, runAt: null, error: null } as const
+    const commit = this.#ledger.change(run, { ...begun, endedAt: null })
     if (!commit) return this.#begin(run)
     // That it has begun is known even if it brings the process down at once.
     const begin = () => this.#begin(run)
@@ -139,14 +151,14 @@ export class Runner {
   #begin(run: Run): void {
     if (run.verdict) return this.#settle(run, run.verdict) // cancelled since
     const isTooLate = this.#phase === 'stopped' || this.#phase === 'crashed'
-    if (isTooLate || (run.isJournaled && this.#ledger.failure)) return this.#putBack(run)
+    if (isTooLate || this.#ledger.isClosedTo(run)) return this.#putBack(run)
     const attempt = new Attempt(run, this.#around)
     run.current = attempt
     const { timeout } = run.policy
     if (timeout !== undefined) run.timer = setTimeout(() => this.#timeOut(run, timeout), timeout)
     attempt.start()
     const isOnLoop = !run.kind.definition?.thread
-    if (isOnLoop && this.running.has(run)) this.#around.watch.follow(run)
+    if (isOnLoop && this.#backlog.running.has(run)) this.#around.watch.follow(run)
   }
 
   #timeOut(run: Run, milliseconds: number): void {
@@ -160,11 +172,10 @@ export class Runner {
   // Called by an attempt when its function has returned, or its thread has ended.
   #settle(run: Run, outcome: Outcome): void {
     clearTimeout(run.timer)
-    const isAborted = outcome.state === 'cancelled' && !run.verdict
-    if (isAborted && run.isJournaled) return this.#putBack(run)
+    if (outcome.state === 'aborted' && run.isJournaled) return this.#putBack(run)
     this.#leave(run)
     this.#conclude(run, outcome)
-    this.#goOn(run)
+    this.#interrupted.leave(run)
   }
 
   // As if this attempt had not been. Only a crash leaves it in the journal, as one that was begun.
@@ -172,62 +183,55 @@ export class Runner {
     this.#leave(run)
     if (this.#phase === 'crashed') Object.assign(run, uncounted(run))
     else this.#ledger.change(run, uncounted(run))
-    this.#goOn(run)
+    this.#interrupted.leave(run)
   }
 
   #leave(run: Run): void {
     run.current = undefined
-    this.running.delete(run)
+    this.#backlog.stop(run)
     this.#scheduler.leave(run)
-  }
-
-  // Another one may have waited for this.
-  #goOn(run: Run): void {
-    if (run === this.#rerun) this.#rerunNext()
-    this.#room.look()
   }
 
   #conclude(run: Run, outcome: Outcome): void {
     const { state, error, isFinal } = outcome
     const { attempts, backoff } = run.policy
-    const isLast = isFinal || run.attempt >= attempts || this.#phase === 'stopped'
+    const isGivenUp = this.#phase === 'stopped' && !run.isJournaled // nobody would try it again
+    const isLast = isFinal || run.attempt >= attempts || isGivenUp
     if (state !== 'failed' || isLast) return void this.#end(run, outcome)
 
-    const wait = Math.ceil(backoffAfter(run.attempt, backoff))
     run.kind.figures.retries.add()
-    this.#ledger.change(run, { state: 'queued', runAt: Date.now() + wait, error, verdict: null })
-    this.schedule(run, wait)
+    run.progress = run.note = null
+    const runAt = Date.now() + Math.ceil(backoffAfter(run.attempt, backoff))
+    this.#ledger.change(run, { state: 'queued', runAt, error, verdict: null, endedAt: null })
+    this.schedule(run)
   }
 
-  #end(run: Run, { state, error, result = null }: Outcome): Commit | undefined {
+  #end(run: Run, { state: how, error, result = null }: Outcome): Commit | undefined {
+    const state = how === 'aborted' ? 'cancelled' : how
     if (run.state === 'queued') this.#scheduler.quit(run)
     clearTimeout(run.timer)
-    this.#room.leave(run)
+    this.#backlog.leave(run)
     if (state === 'succeeded') run.payload = run.work = run.input = undefined // others may be retried
     run.kind.figures[state].add()
-    return this.#ledger.change(run, { state, result, error, verdict: null, endedAt: Date.now() })
+    const end = { state, result, error, verdict: null, runAt: null, endedAt: Date.now() }
+    return this.#ledger.change(run, end)
   }
 
-  // Its attempt was ended by a crash, maybe its own.
-  #interrupt(run: Run): void {
+  // Its attempt was ended by a crash, maybe its own. Returns whether it may run again.
+  #interrupt(run: Run): boolean {
     const interruptions = run.interruptions + 1
+    const isLast = interruptions >= MAX_INTERRUPTIONS
     run.kind.figures.interruptions.add()
+    this.#ledger.change(run, isLast ? { interruptions } : { ...uncounted(run), interruptions })
+    if (!isLast) return true
     const message = `the process died ${interruptions} times while the task ran`
-    const error: Failure = { name: 'InterruptedError', message }
-    this.#ledger.change(run, { ...uncounted(run), interruptions })
-    if (interruptions >= MAX_INTERRUPTIONS) this.#end(run, { state: 'failed', error })
-    else this.#interrupted.push(run)
-  }
-
-  // One at a time, so that only the one that brings the process down is blamed for it.
-  #rerunNext(): void {
-    const run = this.#interrupted.pop()
-    this.#rerun = run
-    if (run?.hasEnded) this.#rerunNext()
-    else if (run) this.#scheduler.enter(run, FIRST)
+    const error = { name: 'InterruptedError', message }
+    this.#around.log.warn('task failed', { ...run.fields, task: run.id, name: run.name, error })
+    this.#end(run, { state: 'failed', error })
+    return false
   }
 }
 
 function uncounted(run: Run): Partial<Changing> {
-  return { state: 'queued', attempt: run.attempt - 1, startedAt: null }
+  return { state: 'queued', attempt: run.attempt - 1, startedAt: null, endedAt: null }
 }

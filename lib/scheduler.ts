@@ -10,6 +10,7 @@ export class Scheduler {
   readonly #lanes: readonly Lane<Run>[]
   readonly #start: (run: Run) => void
   readonly #turn = () => this.#beginSlice()
+  #at = 0 // the lane whose turn it was
   #isAwake = false
   #until = 0 // the end of the slice. `performance.now()`
 
@@ -54,21 +55,25 @@ export class Scheduler {
   #startNext(begun: number): void {
     this.#isAwake = true // what ends at once need not call for its successor
     let now = begun
-    let started = 0
-    do {
-      started = 0
-      for (const lane of this.#lanes) started += this.#startOne(lane, now)
-      if (started > 0) now = performance.now()
-    } while (started > 0 && now < this.#until)
+    let idle = 0 // lanes in a row that had none to start
+    while (idle < this.#lanes.length && now < this.#until) {
+      this.#at = (this.#at + 1) % this.#lanes.length
+      if (this.#startOne(this.#lanes[this.#at]!, now)) {
+        now = performance.now()
+        idle = 0
+      } else {
+        idle++
+      }
+    }
     this.#isAwake = false
-    if (started > 0) this.#wake()
+    if (idle < this.#lanes.length) this.#wake()
   }
 
-  #startOne(lane: Lane<Run>, now: number): number {
+  #startOne(lane: Lane<Run>, now: number): boolean {
     const run = lane.next()
-    if (!run) return 0
+    if (!run) return false
     run.kind.figures.wait.observe(Math.max(0, now - run.readyAt) / 1_000)
     this.#start(run)
-    return 1
+    return true
   }
 }

@@ -88,7 +88,8 @@ export class TaskStore {
   remove(run: Run): void {
     this.#runs.delete(run.number)
     if (this.#strangers.size > 0) this.#strangers.delete(run.id)
-    if (run.key !== undefined) this.#byKey.delete(run.key)
+    // A later task may have the same key.
+    if (run.key !== undefined && this.findKey(run.key) === run) this.#byKey.delete(run.key)
   }
 
   /** One that has ended. Another that has may be forgotten for it. */

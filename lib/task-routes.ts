@@ -1,6 +1,7 @@
 // What can be asked about tasks over HTTP, and of them: handlers for the table of routes.
 
-import { wholeOf } from './fields.ts'
+import { identify } from './auth.ts'
+import { wholeOf } from './numbers.ts'
 import { HttpError, json, type Reply, unprocessable } from './reply.ts'
 import type { Request } from './request.ts'
 import type { Handler } from './router.ts'
@@ -27,7 +28,8 @@ const INERT = { 'content-security-policy': "default-src 'none'; sandbox" } // wh
 
 /** The task starts behind the reply, and a request that is sent again gets the same answer. */
 export async function behind(request: Request): Promise<Behind> {
-  return { after: request.replied, ...(await request.identity(request.query.get('user') ?? '')) }
+  const user = request.query.has('user') ? identify(request.query) : ''
+  return { after: request.replied, ...(await request.identity(user)) }
 }
 
 export function taskHandlers(tasks: Tasks) {

@@ -2,10 +2,10 @@
 // used again; cancelling one ends it, whatever it is doing. One that dies takes nothing with it but
 // the attempt that it ran.
 
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { TaskContext } from './context.ts'
 import type { Definition } from './definition.ts'
-import { currentFields, type Fields, type Level, withFields } from './log.ts'
+import { currentFields, type Fields, type Log, withFields } from './log.ts'
 import type { Result } from './result.ts'
 import { NonRetryableError } from './retry.ts'
 
@@ -21,9 +21,15 @@ export interface Job {
 /** What it says. The last message of a job is one of the last two. */
 export type Report =
   | { readonly type: 'progress'; readonly fraction: number; readonly note: string | null }
-  | { readonly type: 'log'; readonly level: Exclude<Level, 'silent'>; readonly line: string }
+  | { readonly type: 'log'; readonly line: string }
+  | { readonly type: 'littered' } // it must not be used again
   | { readonly type: 'succeeded'; readonly result: Result }
   | { readonly type: 'failed'; readonly error: ThrownError }
+
+/** Reports have a way of their own: what a task posts to the thread that started its own is not ours. */
+export interface WorkerData {
+  readonly port: MessagePort
+}
 
 export interface ThrownError {
   readonly name: string
@@ -32,12 +38,11 @@ export interface ThrownError {
   readonly isRetryable: boolean
 }
 
-const ENTRY = new URL('./thread.ts', import.meta.url).href
+const ENTRY = new URL('./worker.ts', import.meta.url).href
 
 /** As many as are asked for at a time: what bounds them is the slots of those who ask. */
 export class Threads {
   readonly #all = new Set<Thread>()
-  readonly #idle: Thread[] = []
 
   get size(): number {
     return this.#all.size
@@ -47,12 +52,8 @@ export class Threads {
   async run(definition: Definition<never>, payload: string | undefined, context: TaskContext) {
     const { name, thread: module } = definition
     const { id, attempt } = context
-    const thread = this.#idle.pop() ?? this.#start()
-    try {
-      return await thread.run({ module: module!.href, name, payload, id, attempt }, context)
-    } finally {
-      if (thread.isUsable) this.#idle.push(thread)
-    }
+    const thread = [...this.#all].find(({ isIdle }) => isIdle) ?? this.#start()
+    return thread.run({ module: module!.href, name, payload, id, attempt }, context)
   }
 
   async close(): Promise<void> {
@@ -60,10 +61,7 @@ export class Threads {
   }
 
   #start(): Thread {
-    const thread = new Thread(() => {
-      this.#all.delete(thread)
-      if (this.#idle.includes(thread)) this.#idle.splice(this.#idle.indexOf(thread), 1)
-    })
+    const thread: Thread = new Thread(() => this.#all.delete(thread))
     this.#all.add(thread)
     return thread
   }
@@ -77,22 +75,29 @@ interface Current {
 }
 
 class Thread {
-  isUsable = true
-  readonly #worker = startWorker()
+  #isEnded = false
+  readonly #channel = new MessageChannel()
+  readonly #worker = startWorker({ port: this.#channel.port2 })
   #current: Current | undefined
+  #isLittered = false
   #error: Error | undefined
 
   constructor(onGone: () => void) {
     this.#worker.unref()
-    this.#worker.on('message', (report: Report) => this.#hear(report))
+    this.#channel.port1.on('message', (report: Report) => this.#hear(report)).unref()
     this.#worker.on('error', (error) => {
       this.#error = error as Error
     })
     this.#worker.on('exit', (code) => {
-      this.isUsable = false
+      this.#isEnded = true
+      this.#channel.port1.close()
       onGone() // before the attempt ends, so that its successor gets another thread
       this.#current?.reject(this.#error ?? new Error(`the thread ended with code ${code}`))
     })
+  }
+
+  get isIdle(): boolean {
+    return !this.#isEnded && !this.#isLittered && !this.#current
   }
 
   async run(job: Job, context: TaskContext): Promise<Result> {
@@ -104,17 +109,18 @@ class Thread {
       return await new Promise<Result>((resolve, reject) => {
         this.#current = { context, fields: currentFields(), resolve, reject }
         if (signal.aborted) stop()
-        else this.#worker.postMessage(job)
+        else this.#channel.port1.postMessage(job)
       })
     } finally {
       signal.removeEventListener('abort', stop)
       this.#current = undefined
       this.#worker.unref()
+      if (this.#isLittered) await this.end()
     }
   }
 
   async end(): Promise<void> {
-    this.isUsable = false
+    this.#isEnded = true
     await this.#worker.terminate()
   }
 
@@ -123,14 +129,15 @@ class Thread {
     const { context, fields, resolve, reject } = this.#current
     if (report.type === 'succeeded') resolve(report.result)
     else if (report.type === 'failed') reject(thrown(report.error))
+    else if (report.type === 'littered') this.#isLittered = true
     else if (report.type === 'progress') context.progress(report.fraction, report.note ?? undefined)
-    else withFields(fields, () => tell(context, report.level, report.line))
+    else withFields(fields, () => tell(context, report.line))
   }
 }
 
-function tell({ log }: TaskContext, level: Exclude<Level, 'silent'>, line: string): void {
-  const { message, ...fields } = JSON.parse(line)
-  log[level](message, fields)
+function tell({ log }: TaskContext, line: string): void {
+  const { level, message, ...fields } = JSON.parse(line)
+  log[level as keyof Log](message, fields)
 }
 
 function thrown({ isRetryable, name, message, stack }: ThrownError): Error {
@@ -140,10 +147,11 @@ function thrown({ isRetryable, name, message, stack }: ThrownError): Error {
 
 // Node strips types in a thread as well, from 22.18 on. Before, tsx does, but does not reach into a
 // thread by itself (https://github.com/privatenumber/tsx/issues/354).
-function startWorker(): Worker {
-  if (process.features.typescript) return new Worker(new URL(ENTRY), { execArgv: [] })
+function startWorker(workerData: WorkerData): Worker {
+  const options = { workerData, transferList: [workerData.port], execArgv: [] }
+  if (process.features.typescript) return new Worker(new URL(ENTRY), options)
   const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'))
   const entry = JSON.stringify(ENTRY)
   const start = `import(${tsx}).then(({ register }) => { register(); return import(${entry}) })`
-  return new Worker(start, { eval: true, execArgv: [] })
+  return new Worker(start, { ...options, eval: true })
 }

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Journal, JournalError } from '../lib/journal.ts'
-import { encodeRecord, VERSION_LINE } from '../lib/lines.ts'
+import { encodeRecord, VERSION_LINE } from '../lib/journal-lines.ts'
 import { compact, createLog } from '../lib/log.ts'
 import { Metrics } from '../lib/metrics.ts'
 import { type Json, latch, spawnProgram, temporaryFolder } from './helpers.ts'
@@ -41,15 +41,16 @@ async function reopen(t: TestContext, path: string): Promise<Json[]> {
   const { journal, logged } = await openJournal(t, path)
   await journal.close()
   assert.deepEqual(logged(), [])
-  return [...journal.records.values()]
+  return journal.takeOver(nothing)
 }
 
+const nothing = () => []
 const idsOf = (records: Iterable<{ id: string }>) => [...records].map(({ id }) => id)
 
 test('what is synced is there after a restart, oldest first, and the file is only ours', async (t) => {
   const path = join(await temporaryFolder(t), 'new', 'folders', 'tasks.journal')
   const { journal, figure } = await openJournal(t, path)
-  assert.equal(journal.records.size, 0)
+  assert.equal(journal.takeOver(nothing).length, 0)
 
   await journal.append(note('b', 'é\n')).synced.wait()
   journal.append(note('a'))
@@ -115,7 +116,7 @@ test('J3, J4: after a kill all that was confirmed is there, in order, and nothin
   await child.exited
 
   const { journal } = await openJournal(t, path)
-  const records = [...journal.records.values()] as ReturnType<typeof note>[]
+  const records = journal.takeOver(nothing) as ReturnType<typeof note>[]
   assert.ok(records.length > 100)
   for (const [i, { id, text }] of records.entries()) {
     assert.deepEqual([id, text.length], [String(i), (i * 7_919) % 50_000])
@@ -144,7 +145,7 @@ for (const [what, before, last, ids] of torn) {
       await writeFile(path, content.subarray(0, end))
 
       const { journal, logged } = await openJournal(t, path)
-      assert.deepEqual(idsOf(journal.records.values()), ids, `cut at ${end}`)
+      assert.deepEqual(idsOf(journal.takeOver(nothing)), ids, `cut at ${end}`)
       assert.equal(logged().length, end > start ? 1 : 0)
       for (const line of logged()) assert.match(line, /^warn: .*cut off/)
       await journal.append(note('next')).synced.wait()
@@ -159,7 +160,7 @@ test('J10: a recovery that is done again, or was not the last, gives the same', 
   const path = await fileOf(t, VERSION_LINE + a + b + c.slice(0, 20))
   const first = await openJournal(t, path)
   await first.journal.close()
-  assert.deepEqual(await reopen(t, path), [...first.journal.records.values()])
+  assert.deepEqual(await reopen(t, path), first.journal.takeOver(nothing))
   assert.deepEqual(idsOf(await reopen(t, path)), ['a', 'b'])
   assert.equal(await readFile(path, 'utf8'), VERSION_LINE + a + b)
 })
@@ -185,7 +186,7 @@ for (const [what, content, ids] of recovered) {
   test(`${what}: starts, and takes more`, async (t) => {
     const path = await fileOf(t, content)
     const { journal } = await openJournal(t, path)
-    assert.deepEqual(idsOf(journal.records.values()), ids)
+    assert.deepEqual(idsOf(journal.takeOver(nothing)), ids)
     await journal.append(note('next')).synced.wait()
     await journal.close()
     assert.deepEqual(idsOf(await reopen(t, path)), [...ids, 'next'])
@@ -298,7 +299,7 @@ test('X10, J12: a full disk cuts a record, which rejects; a restart has what was
   assert.equal((await stat(path)).size, LIMIT * 1_024, 'it failed within a record')
 
   const { journal, logged } = await openJournal(t, path)
-  assert.deepEqual(idsOf(journal.records.values()), confirmed)
+  assert.deepEqual(idsOf(journal.takeOver(nothing)), confirmed)
   assert.match(logged()[0]!, /cut off/)
   await journal.append(note('next')).synced.wait()
   await journal.close()
@@ -316,7 +317,7 @@ test('a journal that has grown keeps what lives, and what comes meanwhile', asyn
   const compacting = latch()
   const live = [note('a', 'alive'), note('large', 'y'.repeat(3 * MIB)), note('b')]
   let asked = 0
-  journal.keep(function* () {
+  journal.takeOver(function* () {
     asked++
     for (const record of live) {
       journal.append(note(`while ${record.id}`))
@@ -347,7 +348,7 @@ test('a journal that has grown keeps what lives, and what comes meanwhile', asyn
 test('J9: a kill while a journal is compacted costs nothing', async (t) => {
   const path = await fileOf(t, whole)
   const program = `${openInChild}
-    journal.keep(function* () {
+    journal.takeOver(function* () {
       for (const id of ['x', 'y']) yield { id, text: 'x'.repeat(${2 * MIB}) }
       process.kill(process.pid, 'SIGKILL')
     })
@@ -369,7 +370,7 @@ test('J9: a new file that was not finished is not taken for the journal', async 
 test('a journal that can’t be compacted goes on as it is', async (t) => {
   const path = await fileOf(t)
   const { journal, logged } = await openJournal(t, path)
-  journal.keep(() => [note('a')])
+  journal.takeOver(() => [note('a')])
   await mkdir(join(`${path}.new`, 'in the way'), { recursive: true })
 
   await fill(journal)

@@ -257,7 +257,8 @@ test('log lines after a restart still carry the id of the request', async (t) =>
   await withFields({ requestId: 'mine' }, () => before.tasks.add(work, undefined, { after }))
   const { tasks } = await before.crash({ log })
   await tasks.idle()
-  assert.equal(JSON.parse(lines[0]!).requestId, 'mine')
+  const inside = lines.map((line) => JSON.parse(line)).find(({ message }) => message === 'inside')
+  assert.equal(inside.requestId, 'mine')
   reply.open()
 })
 
@@ -354,4 +355,153 @@ test('X10: when the journal is closed, nothing is accepted, what runs goes on, w
   for (const { id } of [running, waiting]) {
     assert.equal((await after.tasks.find(id))?.state, 'succeeded')
   }
+})
+
+test('an interrupted task that is cancelled and retried, while it waits its turn, runs once', async (t) => {
+  const hold = latch()
+  let runs: string[] = []
+  const work = defineTask('work', (name: string) => {
+    runs.push(name)
+    return hold.opened
+  })
+  const before = await start(t, { definitions: [work] })
+  const ids = new Map<string, string>()
+  for (const name of ['a', 'b', 'c']) ids.set(name, (await before.tasks.add(work, name)).id)
+  await until(() => runs.length === 3)
+  runs = []
+
+  const { tasks } = await before.crash()
+  await until(() => runs.length === 1)
+  const waiting = ['a', 'b', 'c'].find((name) => name !== runs[0])!
+  await tasks.cancel(ids.get(waiting)!)
+  await tasks.retry(ids.get(waiting)!)
+  hold.open()
+  await tasks.idle()
+  assert.deepEqual(runs.toSorted(), ['a', 'b', 'c'])
+  assert.equal(tasks.size, 0)
+})
+
+test('those that still wait to run again after a crash wait one at a time after the next one, too', async (t) => {
+  let running = 0
+  const work = defineTask('work', () => {
+    running++
+    return never()
+  })
+  const before = await start(t, { definitions: [work] })
+  for (let i = 0; i < 5; i++) await before.tasks.add(work, undefined)
+  await until(() => running === 5)
+  let { crash } = before
+  for (let crashes = 1; crashes <= 4; crashes++) {
+    running = 0
+    const after = await crash()
+    await until(() => running === 1)
+    const { id } = await after.tasks.add(() => {}) // what else would run has its turn before
+    await until(async () => (await after.tasks.find(id))?.endedAt)
+    assert.equal(running, 1, `after ${crashes} crashes`)
+    crash = after.crash
+  }
+})
+
+test('a key that was used again, after its first task was forgotten, is known after a restart', async (t) => {
+  const work = defineTask('work', (n: number) => n)
+  const before = await start(t, { definitions: [work], keep: 2 })
+  const add = (n: number, key?: string) => before.tasks.add(work, n, key ? { key } : {})
+  await add(1, 'k')
+  for (const n of [2, 3]) await add(n)
+  await before.tasks.idle()
+  const { id } = await add(1, 'k')
+  await before.tasks.idle()
+  await before.journal.append({ id: 'the last one' }).synced.wait()
+  const { tasks } = await before.crash()
+  assert.equal((await tasks.add(work, 1, { key: 'k' })).id, id)
+})
+
+test('a cancel while the task, or its retry, is on its way to the disk counts, and once', async (t) => {
+  const work = defineTask('work', (isBad: boolean) => isBad && fail(new Error('no')))
+  const { tasks } = await start(t, { definitions: [work] })
+  const adding = tasks.add(work, false)
+  const [saved] = (await tasks.list({ limit: 1 })).tasks
+  const [added, cancelled] = await Promise.all([adding, tasks.cancel(saved!.id)])
+  await tasks.idle()
+  const end = await tasks.find(added.id)
+  assert.equal(end?.state, cancelled ? 'cancelled' : 'succeeded')
+
+  const { id } = await tasks.add(work, true)
+  await tasks.idle()
+  const [retried, stopped] = await Promise.all([tasks.retry(id), tasks.cancel(id)])
+  assert.ok(retried)
+  await tasks.idle()
+  assert.equal((await tasks.find(id))?.state, stopped ? 'cancelled' : 'failed')
+  assert.equal(tasks.size, 0)
+})
+
+test('an attempt that timed out counts as one, also when its function returns during the drain', async (t) => {
+  const work = defineTask('work', never, { attempts: 3, timeout: 1, backoff: 0 })
+  const stubborn = defineTask(
+    'stubborn',
+    async (_payload: undefined, context) => {
+      await new Promise((resolve) => context.signal.addEventListener('abort', resolve))
+      await new Promise((resolve) => setTimeout(resolve, 30))
+    },
+    { attempts: 3, timeout: 1, backoff: 60_000 },
+  )
+  const before = await start(t, { definitions: [work, stubborn] })
+  const { id } = await before.tasks.add(stubborn, undefined)
+  await until(async () => (await before.tasks.find(id))?.cancelling)
+  await before.tasks.drain(1_000)
+  await before.journal.close()
+  const { tasks } = await before.crash()
+  const task = await tasks.find(id)
+  assert.deepEqual([task?.state, task?.attempt, task?.error?.name], ['queued', 1, 'TimeoutError'])
+})
+
+test('a delayed task that is cancelled has no time any more, and a retry does not wait', async (t) => {
+  const work = defineTask('work', () => 'ran')
+  const before = await start(t, { definitions: [work] })
+  const { id } = await before.tasks.add(work, undefined, { delay: 3_600_000 })
+  assert.equal((await before.tasks.cancel(id))?.runAt, null)
+  const reply = latch()
+  const retried = await before.tasks.retry(id, { after: reply.opened })
+  assert.equal(retried?.runAt, null)
+  const { tasks } = await before.crash()
+  await tasks.idle()
+  assert.equal((await tasks.find(id))?.result, 'ran')
+  reply.open()
+})
+
+test('a retry and a cancel that the journal could not keep change nothing', async (t) => {
+  const hold = latch()
+  const failing = defineTask('failing', () => fail(new Error('no')))
+  const begun = latch()
+  const running = defineTask('running', async () => {
+    begun.open()
+    await hold.opened
+    return 'ended'
+  })
+  const { tasks, path } = await start(t, { definitions: [failing, running] })
+  const failed = await tasks.add(failing, undefined)
+  const held = await tasks.add(running, undefined)
+  await until(async () => (await tasks.find(failed.id))?.endedAt)
+  await begun.opened
+  await rename(path, `${path}-away`)
+
+  const both = [tasks.retry(failed.id), tasks.cancel(held.id)]
+  for (const asked of both) await assert.rejects(asked, QueueFullError)
+  assert.equal((await tasks.find(failed.id))?.state, 'failed')
+  assert.equal((await tasks.find(held.id))?.cancelling, false)
+  hold.open()
+  await tasks.idle()
+  assert.equal((await tasks.find(held.id))?.result, 'ended')
+})
+
+test('a delay is no longer than it can be, should the clock have been set back since', async (t) => {
+  const work = defineTask('work', () => 'ran')
+  const before = await start(t, { definitions: [work] })
+  const { id } = await before.tasks.add(work, undefined, { delay: 60_000 })
+  const line = before.journal.append({ id, runAt: Date.now() + 1e12 } as { id: string })
+  await line.synced.wait()
+  const { tasks } = await before.crash() // `setTimeout` would fire at once for what is too long
+  await tasks.add(() => {})
+  await until(async () => (await tasks.list({ limit: 1 })).tasks[0]?.endedAt)
+  assert.equal((await tasks.find(id))?.state, 'queued')
 })

@@ -9,7 +9,7 @@ import type { State } from '../lib/task.ts'
 const kinds = new Kinds<Run>(1, 1, new Metrics())
 
 function put(store: TaskStore, state: State, more: Partial<Plan & Run> = {}): string {
-  const plan = { kind: kinds.plain, name: 'test', isDefined: true, fields: {}, ...more }
+  const plan = { kind: kinds.plain, name: 'test', fields: {}, ...more }
   const run = Object.assign(new Run(plan, true, more.id ?? store.newId()), { state, ...more })
   if (more.id) store.adopt(run)
   else store.add(run)

@@ -1,6 +1,6 @@
 // What threads.test.ts has threads do: a thread imports this module and finds them among its exports.
 
-import { BroadcastChannel, threadId } from 'node:worker_threads'
+import { BroadcastChannel, parentPort, threadId } from 'node:worker_threads'
 import type { TaskContext } from '../lib/context.ts'
 import { defineTask } from '../lib/definition.ts'
 import { NonRetryableError } from '../lib/retry.ts'
@@ -97,6 +97,53 @@ export const listen = defineTask(
     await heard
     channel.close()
     return 'heard'
+  },
+  options,
+)
+
+/** Leaves a timer behind, which throws when the next job may be running. */
+export const litter = defineTask(
+  'litter',
+  (milliseconds: number) => {
+    setTimeout(() => fail(new Error('too late')), milliseconds)
+    return threadId
+  },
+  options,
+)
+
+/** Talks to whoever started the thread, in a way that is not ours. */
+export const chatter = defineTask(
+  'chatter',
+  () => {
+    for (const message of [null, 'text', { type: 'succeeded', result: '"forged"' }]) {
+      parentPort!.postMessage(message)
+    }
+    return 'genuine'
+  },
+  options,
+)
+
+export const flood = defineTask(
+  'flood',
+  (lines: number, { log }: TaskContext) => {
+    for (let i = 0; i < lines; i++) log.info('again')
+  },
+  options,
+)
+
+// Not among the types of Node.
+const { Memory } = (globalThis as never as { WebAssembly: WebAssemblyPart }).WebAssembly
+interface WebAssemblyPart {
+  Memory: new (options: { initial: number }) => { buffer: ArrayBuffer }
+}
+
+/** Bytes that are not the function's own to give away, or that it could still change. */
+export const odd = defineTask(
+  'odd',
+  (kind: string) => {
+    if (kind === 'shared') return new Uint8Array(new SharedArrayBuffer(3))
+    if (kind === 'wasm') return new Uint8Array(new Memory({ initial: 1 }).buffer)
+    return new Uint8Array(Buffer.from('x').buffer)
   },
   options,
 )

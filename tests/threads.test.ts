@@ -223,3 +223,35 @@ test('a thread that has nothing to do does not keep the process alive', async (t
   await line('result 1')
   assert.equal(await exited, 0)
 })
+
+test('a thread with something left over is not used again, so that no job fails for another', async (t) => {
+  const threads = startThreads(t)
+  const first = await run(threads, jobs.litter, 20).result
+  const second = await run(threads, jobs.identify).result
+  assert.notEqual(first, second)
+  const third = await run(threads, jobs.identify).result
+  assert.equal(second, third)
+})
+
+test('what a job posts to the thread that started its own is nothing to us', async (t) => {
+  const threads = startThreads(t)
+  assert.equal(await run(threads, jobs.chatter).result, '"genuine"')
+})
+
+test('T8: a thread that floods its log is heard in part, and says so', async (t) => {
+  const lines: string[] = []
+  const log = createLog('info', (line) => lines.push(line), JSON.stringify)
+  await run(startThreads(t), jobs.flood, 200_000, log).result
+  const { message, dropped } = JSON.parse(lines.at(-1)!)
+  assert.match(message, /dropped/)
+  assert.equal(dropped + lines.length - 1, 200_000)
+  assert.ok(lines.length < 100_000, `${lines.length} lines`)
+})
+
+for (const kind of ['shared', 'wasm', 'pool']) {
+  test(`bytes that can't be given away are copied: ${kind}`, async () => {
+    const { bytes } = (await run(shared, jobs.odd, kind).result) as ByteResult
+    assert.ok(bytes.byteLength > 0)
+    assert.ok(bytes.buffer instanceof ArrayBuffer)
+  })
+}

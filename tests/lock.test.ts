@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { own } from '../lib/owner.ts'
+import { lock } from '../lib/lock.ts'
 import { spawnProgram, temporaryFolder } from './helpers.ts'
 
 const newFile = async (t: TestContext) => join(await temporaryFolder(t), 'tasks.journal')
@@ -10,8 +10,8 @@ const newFile = async (t: TestContext) => join(await temporaryFolder(t), 'tasks.
 /** Another process that has the file. */
 async function ownElsewhere(t: TestContext, file: string) {
   const program = `
-    import { own } from './lib/owner.ts'
-    await own(process.env.FILE)
+    import { lock } from './lib/lock.ts'
+    await lock(process.env.FILE)
     console.log('{"message":"mine"}')
     setInterval(() => {}, 60_000)`
   const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
@@ -24,13 +24,13 @@ const besides = async (file: string) => (await readdir(dirname(file))).toSorted(
 
 test('X15: a file has one owner, until that one gives it back', async (t) => {
   const file = await newFile(t)
-  const release = await own(file)
-  await assert.rejects(own(file), /another process has the journal/)
-  await assert.rejects(own(file), /another process has the journal/)
+  const release = await lock(file)
+  await assert.rejects(lock(file), /another process has the journal/)
+  await assert.rejects(lock(file), /another process has the journal/)
 
   await release()
   await release() // does no harm
-  const releaseAgain = await own(file)
+  const releaseAgain = await lock(file)
   await releaseAgain()
   assert.deepEqual(await besides(file), [])
 })
@@ -38,14 +38,14 @@ test('X15: a file has one owner, until that one gives it back', async (t) => {
 test('X15: a file that another process has is refused, and free when that one is killed', async (t) => {
   const file = await newFile(t)
   const owner = await ownElsewhere(t, file)
-  await assert.rejects(own(file), /another process has the journal/)
+  await assert.rejects(lock(file), /another process has the journal/)
 
   owner.child.kill('SIGKILL')
   await owner.exited
   const left = await besides(file)
   assert.equal(left.length, 1, 'a killed process removes nothing')
 
-  const release = await own(file)
+  const release = await lock(file)
   t.after(release)
   const names = await besides(file)
   assert.equal(names.length, 1)
@@ -56,19 +56,19 @@ test('X15: an owner that is stopped is still the owner', async (t) => {
   const file = await newFile(t)
   const owner = await ownElsewhere(t, file)
   owner.child.kill('SIGSTOP')
-  await assert.rejects(own(file), /another process has the journal/)
+  await assert.rejects(lock(file), /another process has the journal/)
   owner.child.kill('SIGCONT')
-  await assert.rejects(own(file), /another process has the journal/)
+  await assert.rejects(lock(file), /another process has the journal/)
 })
 
 test('of many that start together never two are owners, and none is in the way later', async (t) => {
   const file = await newFile(t)
-  const outcomes = await Promise.allSettled(Array.from({ length: 16 }, () => own(file)))
+  const outcomes = await Promise.allSettled(Array.from({ length: 16 }, () => lock(file)))
   const owners = outcomes.filter((outcome) => outcome.status === 'fulfilled')
   assert.ok(owners.length <= 1, `${owners.length} owners`)
   for (const { value: release } of owners) await release()
 
-  const release = await own(file)
+  const release = await lock(file)
   await release()
   assert.deepEqual(await besides(file), [])
 })
@@ -82,7 +82,7 @@ test('other files have owners of their own, and what lies beside is left alone',
   }
   const before = await besides(file)
 
-  const releases = [await own(file), await own(join(folder, 'tasks.journal2'))]
+  const releases = [await lock(file), await lock(join(folder, 'tasks.journal2'))]
   for (const release of releases) await release()
 
   assert.deepEqual(await besides(file), before)
@@ -90,6 +90,6 @@ test('other files have owners of their own, and what lies beside is left alone',
 
 test('a path that is too long for a socket is named, and so is the limit', async (t) => {
   const file = join(await temporaryFolder(t), 'x'.repeat(100))
-  await assert.rejects(own(file), /at most 103 bytes, got .*x{100}/)
+  await assert.rejects(lock(file), /at most 103 bytes, got .*x{100}/)
   assert.deepEqual(await besides(file), [])
 })

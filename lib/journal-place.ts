@@ -1,12 +1,13 @@
 // Where the journal's file is, and what is beside it.
 
-import { open, realpath, stat } from 'node:fs/promises'
+import { open, readlink, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Where the file is, if it is behind a link. Rejects for what is no file: that could go on for ever. */
 export async function placeOf(name: string): Promise<string> {
-  const path = await realpath(name).catch((error) => {
-    if (error.code === 'ENOENT') return name
+  const path = await realpath(name).catch(async (error) => {
+    const isLink = (await readlink(name).catch(() => '')) !== ''
+    if (error.code === 'ENOENT' && !isLink) return name // not made yet
     throw error
   })
   const isFile = await stat(path).then(

@@ -119,7 +119,7 @@ function take({ number, bytes }: Line, records: Map<string, JournalRecord>): boo
 function damage(file: string, { number, offset }: Line): Error {
   return new Error(
     `the journal ${file} is damaged at line ${number} (byte ${offset}): ` +
-      'start once with --repair, which keeps a copy and drops what can’t be read',
+      'node server.ts --repair keeps a copy and drops what can’t be read',
   )
 }
 

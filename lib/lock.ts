@@ -14,7 +14,7 @@ import { basename, dirname, join, relative } from 'node:path'
 const MAX_PATH_BYTES = 103 // of a Unix socket: the least of the systems that Node runs on
 
 /** Resolves to what gives the file back. Rejects if another process has it. */
-export async function own(file: string): Promise<() => Promise<void>> {
+export async function lock(file: string): Promise<() => Promise<void>> {
   const prefix = `${basename(file)}.owner-`
   const isOwner = (name: string) => name.startsWith(prefix) && /-[0-9a-f]{8}$/.test(name)
   const mine = prefix + randomBytes(4).toString('hex')

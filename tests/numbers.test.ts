@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { numbersOf, wholeOf } from '../lib/fields.ts'
+import { numbersOf, wholeOf } from '../lib/numbers.ts'
 
 const limit = (text: string) => wholeOf(new URLSearchParams(text), 'limit', 1, 100)
 

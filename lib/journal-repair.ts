@@ -1,10 +1,10 @@
 // The way out when the journal is damaged: what can be read is kept, the rest is named and dropped.
 
 import { link, open, rename, rm } from 'node:fs/promises'
-import { decodeRecord, isVersionLine, type Line, linesOf, VERSION_LINE } from './lines.ts'
+import { decodeRecord, isVersionLine, type Line, linesOf, VERSION_LINE } from './journal-lines.ts'
+import { placeOf, syncFolder, temporary } from './journal-place.ts'
+import { lock } from './lock.ts'
 import { createLog, type Level, type Log } from './log.ts'
-import { own } from './owner.ts'
-import { placeOf, syncFolder, temporary } from './place.ts'
 
 interface RepairOptions {
   readonly journal: string | undefined
@@ -24,11 +24,12 @@ export async function repairJournal({ journal, logLevel }: RepairOptions): Promi
  */
 export async function repair(file: string, log: Log): Promise<number> {
   const path = await placeOf(file)
-  const release = await own(path)
+  const release = await lock(path)
   try {
     const { dropped, isWhole } = await rewrite(path)
     for (const { number, offset, bytes } of dropped) {
-      log.warn('line dropped', { line: number, offset, bytes: bytes.length })
+      const [, task] = /"id":"([\w-]{1,64})"/.exec(bytes.toString('latin1', 0, 200)) ?? []
+      log.warn('line dropped', { line: number, offset, bytes: bytes.length, task })
     }
     if (isWhole) {
       log.info('the journal is whole, nothing was changed', { path })
@@ -50,23 +51,24 @@ export async function repair(file: string, log: Log): Promise<number> {
 async function rewrite(path: string): Promise<{ dropped: Line[]; isWhole: boolean }> {
   const file = await open(temporary(path), 'w', 0o600)
   const dropped: Line[] = []
-  let isWhole = true
+  let isVersioned = true // as an empty file is
+  let isEmpty = true
   try {
     await file.appendFile(VERSION_LINE)
     for await (const lines of linesOf(path)) {
       let readable = ''
       for (const line of lines) {
-        const isFirst = line.number === 1
-        const isVersion = isFirst && isVersionLine(line.bytes)
-        const isRecord = line.isWhole && decodeRecord(line.bytes) !== undefined
-        if (isRecord) readable += `${line.bytes}\n`
-        else if (!isVersion) dropped.push(line)
-        if (isFirst ? !isVersion : !isRecord) isWhole = false
+        if (line.number === 1) isVersioned = isVersionLine(line.bytes)
+        if (line.number === 1 && isVersioned) continue
+        if (line.isWhole && decodeRecord(line.bytes)) readable += `${line.bytes}\n`
+        else dropped.push(line)
       }
+      isEmpty &&= readable === ''
       await file.appendFile(readable)
     }
+    if (isEmpty && !isVersioned) throw new Error(`${path} is no journal: nothing of it can be read`)
     await file.datasync()
-    return { dropped, isWhole }
+    return { dropped, isWhole: isVersioned && dropped.length === 0 }
   } finally {
     await file.close()
   }

@@ -10,7 +10,7 @@ import {
   linesOf,
   replay,
   VERSION_LINE,
-} from '../lib/lines.ts'
+} from '../lib/journal-lines.ts'
 import { temporaryFolder } from './helpers.ts'
 
 async function fileOf(t: TestContext, content: string | Buffer): Promise<string> {

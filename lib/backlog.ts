@@ -1,6 +1,7 @@
-// How much is in the queue: tasks and bytes of payloads, each with its bound, and who waits until it
-// is less.
+// What the queue has to do: how many tasks and how many bytes of payloads, each with its bound; which
+// of them run; and who waits until it is less.
 
+import type { Metrics } from './metrics.ts'
 import type { Run } from './run.ts'
 
 /** Thrown when the queue takes no more: full, draining, or its journal closed. Later it may. */
@@ -10,15 +11,19 @@ export class QueueFullError extends Error {
 
 const MAX_PAYLOAD_BYTES = 128 * 1_048_576
 
-export class Room {
+export class Backlog {
+  readonly running = new Set<Run>()
   readonly #capacity: number
+  readonly #waiting = new Set<{ isOver: () => boolean; resolve: () => void }>()
   #size = 0
   #unsafe = 0
   #bytes = 0
-  readonly #waiting = new Set<{ isOver: () => boolean; resolve: () => void }>()
 
-  constructor(capacity: number) {
+  constructor(capacity: number, metrics: Metrics) {
     this.#capacity = capacity
+    const { running } = this
+    metrics.gauge('tasks_running', 'Tasks that run.', () => running.size)
+    metrics.gauge('tasks_queued', 'Tasks that wait.', () => this.#size - running.size)
   }
 
   /** Tasks queued and running. */
@@ -47,10 +52,21 @@ export class Room {
     this.#bytes += run.payloadBytes
   }
 
+  /** To be called while the task still has its payload. */
   leave(run: Run): void {
     this.#size--
     if (!run.isJournaled) this.#unsafe--
     this.#bytes -= run.payloadBytes
+    this.#look()
+  }
+
+  begin(run: Run): void {
+    this.running.add(run)
+  }
+
+  stop(run: Run): void {
+    this.running.delete(run)
+    this.#look()
   }
 
   /** Resolves when it is so. */
@@ -59,8 +75,7 @@ export class Room {
     await new Promise<void>((resolve) => this.#waiting.add({ isOver, resolve }))
   }
 
-  /** To be called when something has changed that is waited for. */
-  look(): void {
+  #look(): void {
     for (const waiter of this.#waiting) {
       if (!waiter.isOver()) continue
       this.#waiting.delete(waiter)

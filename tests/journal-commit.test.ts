@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Commit } from '../lib/commit.ts'
+import { Commit } from '../lib/journal-commit.ts'
 
 const failure = new Error('disk full')
 

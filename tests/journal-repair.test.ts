@@ -3,10 +3,10 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Journal } from '../lib/journal.ts'
-import { encodeRecord, VERSION_LINE } from '../lib/lines.ts'
+import { encodeRecord, VERSION_LINE } from '../lib/journal-lines.ts'
+import { repair } from '../lib/journal-repair.ts'
 import { compact, createLog } from '../lib/log.ts'
 import { Metrics } from '../lib/metrics.ts'
-import { repair } from '../lib/repair.ts'
 import { type Json, silent, spawnProgram, temporaryFolder } from './helpers.ts'
 
 const [a, b, c] = ['a', 'ä'.repeat(1_000_000), 'c'].map((id) => encodeRecord({ id })) as [
@@ -35,7 +35,7 @@ const damaged: [what: string, content: string, dropped: number[], kept: string][
   ['a torn tail', VERSION_LINE + a + b + c.slice(0, -1), [4], a + b],
   ['a lost prefix', VERSION_LINE + a.slice(12) + b, [2], b],
   ['a byte order mark', `\ufeff${VERSION_LINE}${a}${b}`, [1], a + b],
-  ['nothing readable', 'hello\nworld', [1, 2], ''],
+  ['nothing readable', `${VERSION_LINE}hello\nworld`, [2, 3], ''],
 ]
 
 for (const [what, content, dropped, kept] of damaged) {
@@ -60,7 +60,13 @@ for (const [what, content, dropped, kept] of damaged) {
 
     const journal = await Journal.open(path, { log: silent, metrics: new Metrics() })
     await journal.close()
-    assert.equal([...journal.records.values()].map(encodeRecord).join(''), kept)
+    assert.equal(
+      journal
+        .takeOver(() => [])
+        .map(encodeRecord)
+        .join(''),
+      kept,
+    )
   })
 }
 
@@ -102,8 +108,8 @@ test('X15: a journal that another process has is refused', async (t) => {
   const content = `${VERSION_LINE}garbage\n${a}`
   const path = await fileOf(t, content)
   const program = `
-    import { own } from './lib/owner.ts'
-    await own(process.env.FILE)
+    import { lock } from './lib/lock.ts'
+    await lock(process.env.FILE)
     console.log('{"message":"mine"}')
     setInterval(() => {}, 60_000)`
   const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
@@ -114,4 +120,10 @@ test('X15: a journal that another process has is refused', async (t) => {
 
   assert.equal(await readFile(path, 'utf8'), content)
   assert.deepEqual(await besides(path), before)
+})
+
+test('a file that is no journal is not turned into one', async (t) => {
+  const path = await fileOf(t, '{"name": "a package"}\n')
+  await assert.rejects(repair(path, silent), /no journal/)
+  assert.equal(await readFile(path, 'utf8'), '{"name": "a package"}\n')
 })
