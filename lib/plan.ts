@@ -37,7 +37,6 @@ export function planOf<P>(
   const name = isFunction ? work.name.slice(0, 64) || 'anonymous' : work.name
   const text = isFunction ? undefined : toJson(payload)
   const { key, digest = key === undefined ? undefined : digestOf(name, text) } = options
-  const what = isFunction ? { work, input: payload } : { payload: text }
   return {
     kind,
     name,
@@ -45,17 +44,17 @@ export function planOf<P>(
     policy: policyFor(kind, options),
     key,
     digest,
-    ...what,
+    payload: text,
+    work: isFunction ? work : undefined,
+    input: isFunction ? payload : undefined,
   }
 }
 
 // Undefined if it is that of its kind.
 function policyFor({ policy }: Kind<Run>, options: AddOptions): Policy | undefined {
+  const { attempts, backoff, timeout, delay, priority } = options
+  if ((attempts ?? backoff ?? timeout ?? delay ?? priority) === undefined) return undefined
   const asked = policyOf(options, policy)
-  const isSame = Object.entries(policy).every(
-    ([name, value]) => asked[name as keyof Policy] === value,
-  )
-  if (isSame) return undefined
   checkTaskOptions(asked)
   return asked
 }

@@ -53,9 +53,9 @@ export class Runner {
   /** Puts it in line for a slot, when it has waited so many milliseconds and `after` is over. */
   schedule(run: Run, after?: Promise<unknown>): void {
     if (run.state !== 'queued') return // cancelled meanwhile
-    const wait = (run.runAt ?? 0) - Date.now()
     const turn = ++run.turn
-    if (wait <= 0 && !after) return this.#scheduler.enter(run, run.policy.priority)
+    if (run.runAt === null && !after) return this.#scheduler.enter(run, run.policy.priority)
+    const wait = (run.runAt ?? 0) - Date.now()
     const enter = () => {
       if (run.turn !== turn || run.state !== 'queued') return // the same
       if (run.runAt !== null) this.#ledger.tell(Object.assign(run, { runAt: null }))
@@ -138,10 +138,14 @@ export class Runner {
     if (!this.#mayStart(run)) return this.#scheduler.leave(run)
     this.#backlog.begin(run)
     run.progress = run.note = null
-    const attempt = run.attempt + 1
-    const startedAt = Date.now()
-    const begun = { state: 'running', attempt, startedAt, runAt: null, error: null } as const
-    const commit = this.#ledger.change(run, { ...begun, endedAt: null })
+    const commit = this.#ledger.change(run, {
+      state: 'running',
+      attempt: run.attempt + 1,
+      startedAt: Date.now(),
+      endedAt: null,
+      runAt: null,
+      error: null,
+    })
     if (!commit) return this.#begin(run)
     // That it has begun is known even if it brings the process down at once.
     const begin = () => this.#begin(run)
