@@ -3,7 +3,7 @@
 // whoever calls it; what blocks later is seen here, when a timer comes late, and may be any task that
 // was running.
 
-import type { Log } from './log.ts'
+import { type Log, withFields } from './log.ts'
 import type { Counter, Metrics } from './metrics.ts'
 
 export interface WatchOptions {
@@ -29,6 +29,7 @@ export class LoopWatch {
   #suspects: Suspect[] = [] // all that have run since the last look
   #timer: NodeJS.Timeout | undefined
   #due = 0
+  #cpu = process.cpuUsage()
   #explained = 0 // milliseconds since the last look for which a task was named
 
   constructor(options: WatchOptions) {
@@ -70,6 +71,7 @@ export class LoopWatch {
 
   #wait(): void {
     this.#due = performance.now() + this.#interval
+    this.#cpu = process.cpuUsage()
     this.#timer = setTimeout(() => this.#look(), this.#interval).unref()
   }
 
@@ -87,7 +89,12 @@ export class LoopWatch {
     this.#byLoop.seconds.add(late / 1_000)
     const named = this.#suspects.slice(0, MAX_SUSPECTS)
     const suspects = named.map(({ id, name }) => ({ task: id, name }))
-    this.#options.log.warn('the event loop was blocked', { ms: Math.round(late), suspects })
+    // Far below `ms`: it waited for something synchronous, or the machine was busy with others.
+    const { user, system } = process.cpuUsage(this.#cpu)
+    const cpu = Math.round((user + system) / 1_000)
+    const fields = { ms: Math.round(late), cpu, suspects }
+    // The timer is of some task, whose fields are not what this is about.
+    withFields({}, () => this.#options.log.warn('the event loop was blocked', fields))
   }
 }
 

@@ -47,9 +47,10 @@ test('a block that nobody timed is found, and names whoever ran, up to 20', asyn
   block()
   await hasLooked()
 
-  const { level, message, ms, suspects } = lines[0]
+  const { level, message, ms, cpu, suspects } = lines[0]
   assert.deepEqual([level, message], ['warn', 'the event loop was blocked'])
   assert.ok(ms > LIMIT, `${ms} ms`)
+  assert.ok(cpu > 0)
   assert.equal(suspects.length, 20)
   assert.deepEqual(suspects[19], { task: 't19', name: 'work' })
   assert.match(metrics.text(), /^meanwhile_blocks_total\{by="loop"\} 1$/m)
