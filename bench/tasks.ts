@@ -12,7 +12,7 @@ import PQueue from 'p-queue'
 import { Journal } from '../lib/journal.ts'
 import { createLog } from '../lib/log.ts'
 import { Metrics } from '../lib/metrics.ts'
-import { defineTask, TaskQueue, type TaskQueueOptions } from '../tasks.ts'
+import { defineTask, TaskQueue } from '../tasks.ts'
 
 const ROUNDS = 7
 const TASKS = 200_000
@@ -60,15 +60,12 @@ async function perTask(run: () => Promise<void>): Promise<number> {
 
 const empty = defineTask('empty', (_payload: unknown) => {})
 
-async function withJournal<T>(
-  use: (queue: TaskQueue, file: string) => Promise<T>,
-  options: Partial<TaskQueueOptions> = {},
-): Promise<T> {
+async function withJournal<T>(use: (queue: TaskQueue, file: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'meanwhile-bench-'))
   const file = join(folder, 'tasks.journal')
   const metrics = new Metrics()
   const journal = await Journal.open(file, { log, metrics })
-  const queue = new TaskQueue({ ...bounds, metrics, journal, ...options })
+  const queue = new TaskQueue({ ...bounds, metrics, journal })
   try {
     return await use(queue, file)
   } finally {

@@ -1,6 +1,6 @@
 // The job of `POST /notify/:user`: a message to all sockets of a user, some seconds later.
 
-import { type Definition, defineTask } from '../tasks.ts'
+import { type Definition, defineTask, type Work } from '../tasks.ts'
 
 export interface Notification {
   readonly user: string
@@ -14,7 +14,7 @@ type Publish = (topic: string, data: unknown) => Promise<unknown>
 const SLOTS = 100
 
 export function notify(publish: Publish, seconds: number): Definition<Notification> {
-  const work: Definition<Notification>['work'] = async ({ user, from, message }, context) => {
+  const work: Work<Notification> = async ({ user, from, message }, context) => {
     await context.sleep(seconds * 1_000)
     await publish(`user:${user}`, { message, from, task: context.id })
   }

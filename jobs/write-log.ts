@@ -1,7 +1,7 @@
 // The job of `POST /process`: some seconds of simulated work, then a line in a file.
 
 import { appendFile } from 'node:fs/promises'
-import { type Definition, defineTask } from '../tasks.ts'
+import { type Definition, defineTask, type Work } from '../tasks.ts'
 
 export interface Entry {
   /** Without its line feed. */
@@ -11,7 +11,7 @@ export interface Entry {
 }
 
 export function writeLog(file: string, seconds: number): Definition<Entry> {
-  const work: Definition<Entry>['work'] = async ({ line, fail }, context) => {
+  const work: Work<Entry> = async ({ line, fail }, context) => {
     await context.sleep(seconds * 1_000)
     if (context.attempt <= fail) throw new Error(`attempt ${context.attempt} fails, as asked for`)
     await appendFile(file, `${line}\n`)

@@ -79,7 +79,7 @@ export async function* linesOf(file: string): AsyncGenerator<Line[]> {
   if (parts.length > 0) yield [take(Buffer.concat(parts), false)]
 }
 
-export interface Replayed {
+interface Replayed {
   /** By id, each record whole. */
   readonly records: Map<string, JournalRecord>
   /** Where the last record ends: what is behind it was cut by a crash. */

@@ -5,7 +5,7 @@
 
 import type { Reply } from './reply.ts'
 
-export type Labels = Readonly<Record<string, string>>
+type Labels = Readonly<Record<string, string>>
 type Readings = number | readonly (readonly [Labels, number])[]
 
 /** Only ever grows. */

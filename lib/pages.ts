@@ -1,5 +1,5 @@
 // What is found by a number that counts up, and forgotten in about that order: a page for each 256 of
-// them. With hundreds of thousands in it, a `Map` of all costs several times as much for each.
+// them. With hundreds of thousands in it, a `Map` of all takes several times as long for each.
 
 const SIZE = 256
 

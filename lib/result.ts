@@ -4,9 +4,7 @@ import { types } from 'node:util'
 import { checkJson, isObject, toJson } from './json.ts'
 
 /** JSON text or bytes; null for a function that returned nothing. */
-export type Result = JsonResult | ByteResult | null
-
-export type JsonResult = string
+export type Result = string | ByteResult | null
 
 export interface ByteResult {
   /** A media type, for instance `image/png`. */
@@ -66,7 +64,7 @@ export function sizeOf(result: Result): number {
   return typeof result === 'string' ? Buffer.byteLength(result) : result.bytes.byteLength
 }
 
-function isShown(json: JsonResult): boolean {
+function isShown(json: string): boolean {
   return Buffer.byteLength(json) <= MAX_SHOWN_BYTES
 }
 
