@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { BroadcastChannel } from 'node:worker_threads'
 import { AbortableContext } from '../lib/context.ts'
 import { type Definition, defineTask } from '../lib/definition.ts'
@@ -8,7 +11,7 @@ import { createLog, withFields } from '../lib/log.ts'
 import type { ByteResult } from '../lib/result.ts'
 import { NonRetryableError } from '../lib/retry.ts'
 import { Threads } from '../lib/threads.ts'
-import { latch, silent, spawnProgram, until } from './helpers.ts'
+import { latch, silent, spawnProgram, temporaryFolder, until } from './helpers.ts'
 import * as jobs from './thread-jobs.ts'
 
 function startThreads(t: TestContext): Threads {
@@ -255,3 +258,12 @@ for (const kind of ['shared', 'wasm', 'pool']) {
     assert.ok(bytes.buffer instanceof ArrayBuffer)
   })
 }
+
+test('a module that starts a server is no module for a thread, and says so', async (t) => {
+  const file = join(await temporaryFolder(t), 'server.mjs')
+  const processUrl = new URL('../lib/process.ts', import.meta.url)
+  const text = `import { run } from '${processUrl}'\nawait run(() => import('node:http'))\n`
+  await writeFile(file, text)
+  const work = defineTask('work', () => {}, { thread: pathToFileURL(file) })
+  await assert.rejects(run(startThreads(t), work).result, /main thread/)
+})
