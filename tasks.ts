@@ -10,14 +10,14 @@
 // exactly once: nobody can, so a task should be such that a second run does no harm.
 
 import { Backlog, QueueFullError } from './lib/backlog.ts'
-import { checkWhole } from './lib/check.ts'
 import type { Definition, Work } from './lib/definition.ts'
-import type { Journal } from './lib/journal.ts'
+import type { Commit } from './lib/journal-commit.ts'
 import { Kinds } from './lib/kinds.ts'
-import { type Changed, Ledger } from './lib/ledger.ts'
+import { Ledger } from './lib/ledger.ts'
 import type { Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
 import { type AddOptions, KeyReusedError, planOf } from './lib/plan.ts'
+import { checkQueueOptions, type TaskQueueOptions } from './lib/queue-options.ts'
 import { bodyOf, typeOf } from './lib/result.ts'
 import { AS_NEW, Run } from './lib/run.ts'
 import { Runner } from './lib/runner.ts'
@@ -29,31 +29,11 @@ export { QueueFullError } from './lib/backlog.ts'
 export type { TaskContext } from './lib/context.ts'
 export { type Definition, defineTask, type Work } from './lib/definition.ts'
 export { type AddOptions, KeyReusedError } from './lib/plan.ts'
+export type { TaskQueueOptions } from './lib/queue-options.ts'
 export { NonRetryableError } from './lib/retry.ts'
 export type { State, Task } from './lib/task.ts'
 
 type RetryOptions = Pick<AddOptions, 'after' | 'key'>
-
-export interface TaskQueueOptions {
-  /** Tasks that run at the same time. */
-  readonly concurrency: number
-  /** Tasks queued and running; one more is refused. */
-  readonly capacity: number
-  /** Finished tasks that are remembered, failed ones longer (see `lib/store.ts`). */
-  readonly keep: number
-  readonly log: Log
-  /** Where tasks of definitions outlive the process; then `resume` has to be called. */
-  readonly journal?: Journal | undefined
-  /** Threads at the same time, for the definitions that run in one. Default 1. */
-  readonly threads?: number
-  /** Milliseconds. What blocks the event loop longer is named in the log. Default 50. */
-  readonly blockedMs?: number
-  readonly metrics?: Metrics
-  /** Known from the start. Any other is once it was added. */
-  readonly definitions?: readonly Definition<never>[]
-  /** Called at each change of a task. */
-  readonly onChange?: (changed: Changed) => void
-}
 
 const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
 
@@ -74,12 +54,9 @@ export class TaskQueue {
 
   /** Throws a `RangeError` for a bound that is none, a `TypeError` for a name that is taken. */
   constructor(options: TaskQueueOptions) {
-    const { concurrency, capacity, keep, log } = options
+    const { concurrency, capacity, log } = options
     const { threads = 1, blockedMs = 50, metrics = new Metrics() } = options
-    checkWhole('concurrency', concurrency, 1)
-    checkWhole('capacity', capacity, 1)
-    checkWhole('keep', keep, 0)
-    checkWhole('threads', threads, 1)
+    checkQueueOptions(options)
     const kinds = new Kinds<Run>(concurrency, threads, metrics)
     const ledger = new Ledger({ ...options, metrics })
     const backlog = new Backlog(capacity, metrics)
@@ -109,23 +86,19 @@ export class TaskQueue {
   async add<P>(work: Definition<P> | Work<P>, payload?: P, options?: AddOptions): Promise<Task> {
     const plan = planOf(this.#kinds, work, payload as P, options)
     const known = this.#ledger.store.findKey(plan.key)
-    if (known && known.digest !== plan.digest) throw new KeyReusedError()
-    if (known) await this.#ledger.confirmed(known)
-    if (known) return known.snapshot()
+    if (known) return this.#repeat(known, plan.digest)
     const run = new Run(plan, this.#ledger.hasJournal, this.#ledger.store.newId())
     this.#checkRoom(run)
     this.#backlog.enter(run)
     const commit = this.#ledger.add(run)
-    try {
-      if (commit) await this.#ledger.confirm(run, commit)
-    } catch (error) {
-      this.#backlog.leave(run)
-      this.#ledger.store.remove(run)
-      throw error
+    if (commit) {
+      const saving = this.#save(run, commit)
+      this.#ledger.markChanging(run, saving)
+      await saving
     }
     run.kind.figures.accepted.add()
     this.#ledger.tell(run)
-    this.#runner.schedule(run, options?.after)
+    if (run.turn === 0) this.#runner.schedule(run, options?.after) // else cancelled since
     return run.snapshot()
   }
 
@@ -150,11 +123,12 @@ export class TaskQueue {
    * unknown or had ended. Rejects with a `QueueFullError` if the journal can't keep it.
    */
   async cancel(id: string): Promise<Task | undefined> {
-    const run = await this.#ledger.find(id)
-    if (!run || run.hasEnded) return undefined
-    this.#ledger.checkOpen(run)
-    await this.#runner.cancel(run)
-    return run.snapshot()
+    return this.#ledger.inTurn(id, async (run) => {
+      if (!run || run.hasEnded) return undefined
+      this.#ledger.checkOpen(run)
+      const isCancelled = await this.#runner.cancel(run)
+      return isCancelled ? run.snapshot() : undefined
+    })
   }
 
   /**
@@ -162,25 +136,26 @@ export class TaskQueue {
    * not ended so, or its payload is no longer kept. Rejects with a `QueueFullError`.
    */
   async retry(id: string, { after, key }: RetryOptions = {}): Promise<Task | undefined> {
-    const run = await this.#ledger.find(id)
-    if (run && key !== undefined && run.retryKey === key) return run.snapshot()
-    if (!run?.hasEnded || run.state === 'succeeded' || run.isGone) return undefined
-    this.#checkRoom(run)
-    if (run.isJournaled) run.kind = this.#kinds.find(run.name) // which may be known since
-    const before = run.changing()
-    this.#ledger.store.revive(run)
-    this.#backlog.enter(run)
-    const commit = this.#ledger.change(run, { ...AS_NEW, retryKey: key ?? null })
-    try {
-      await this.#ledger.confirm(run, commit)
-    } catch (error) {
-      this.#backlog.leave(run)
-      this.#ledger.change(run, before)
-      throw error
-    }
-    run.kind.figures.accepted.add()
-    this.#runner.schedule(run, after)
-    return run.snapshot()
+    return this.#ledger.inTurn(id, async (run) => {
+      if (run && key !== undefined && run.retryKey === key) return run.snapshot()
+      if (!run?.hasEnded || run.state === 'succeeded' || run.isGone) return undefined
+      this.#checkRoom(run)
+      if (run.isJournaled) run.become(this.#kinds.find(run.name)) // which may be known since
+      const before = run.present()
+      this.#ledger.store.revive(run)
+      this.#backlog.enter(run)
+      run.turn++
+      try {
+        await this.#ledger.confirm(this.#ledger.change(run, { ...AS_NEW, retryKey: key ?? null }))
+      } catch (error) {
+        this.#backlog.leave(run)
+        this.#ledger.change(run, before)
+        throw error
+      }
+      run.kind.figures.accepted.add()
+      this.#runner.schedule(run, after)
+      return run.snapshot()
+    })
   }
 
   /** Resolves when nothing is queued or running. */
@@ -234,6 +209,25 @@ export class TaskQueue {
       this.#log.warn('task lost', { ...fields, task: id, name })
     }
     return lost.map((run) => run.snapshot())
+  }
+
+  // The first one may still be on its way to the disk, and not arrive.
+  async #repeat({ id, digest }: Run, asked: string | undefined): Promise<Task> {
+    if (digest !== asked) throw new KeyReusedError()
+    return this.#ledger.inTurn(id, async (run) => {
+      if (run) return run.snapshot()
+      throw new QueueFullError('the task queue could not keep the first task of this key')
+    })
+  }
+
+  async #save(run: Run, commit: Commit): Promise<void> {
+    try {
+      await this.#ledger.confirm(commit)
+    } catch (error) {
+      this.#backlog.leave(run)
+      this.#ledger.store.remove(run)
+      throw error
+    }
   }
 
   #checkRoom(run: Run): void {

@@ -25,6 +25,7 @@ export interface Surroundings {
   readonly log: Log
   readonly threads: Threads
   readonly watch: LoopWatch
+  readonly onBegin: (run: Run) => void
   readonly onProgress: (run: Run) => void
   /** Called once for each attempt, maybe before `start` returns. Must not throw. */
   readonly onEnd: (run: Run, outcome: Outcome) => void
@@ -77,10 +78,12 @@ export class Attempt {
   }
 
   #call(): unknown {
-    const { threads, watch } = this.#around
+    const { threads, watch, onBegin } = this.#around
     const { kind, payload, work, input } = this.#run
     const { definition } = kind
-    if (definition?.thread) return threads.run(definition, payload, this.#context)
+    const begin = () => onBegin(this.#run)
+    if (definition?.thread) return threads.run(definition, payload, this.#context, begin)
+    begin()
     try {
       if (!definition) return work!(input as never, this.#context)
       const copy = payload === undefined ? undefined : JSON.parse(payload)

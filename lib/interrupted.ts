@@ -5,7 +5,7 @@ import type { Run } from './run.ts'
 
 export class Interrupted {
   readonly #start: (run: Run) => void
-  #waiting: Run[] = [] // the last one is next
+  #waiting: Run[] = []
   #current: Run | undefined
 
   constructor(start: (run: Run) => void) {
@@ -14,7 +14,7 @@ export class Interrupted {
 
   /** Those that were interrupted least go first: the one that does it comes last. */
   begin(runs: readonly Run[]): void {
-    this.#waiting = runs.toSorted((a, b) => b.interruptions - a.interruptions)
+    this.#waiting = runs.toSorted((a, b) => a.interruptions - b.interruptions)
     this.#next()
   }
 
@@ -26,7 +26,7 @@ export class Interrupted {
   }
 
   #next(): void {
-    this.#current = this.#waiting.pop()
+    this.#current = this.#waiting.shift()
     if (this.#current) this.#start(this.#current)
   }
 }

@@ -10,12 +10,12 @@ export async function placeOf(name: string): Promise<string> {
     if (error.code === 'ENOENT' && !isLink) return name // not made yet
     throw error
   })
-  const isFile = await stat(path).then(
-    (found) => found.isFile(),
-    () => true, // not made yet
-  )
-  if (isFile) return path
-  throw new Error(`expected the journal to be a file: ${path} is none`)
+  const found = await stat(path).catch(() => undefined)
+  if (found && !found.isFile())
+    throw new Error(`expected the journal to be a file: ${path} is none`)
+  if (found && found.nlink > 1)
+    throw new Error(`expected one name for the journal: ${path} has two`)
+  return path
 }
 
 /** Where a new journal is written, beside the one whose place it will take. */

@@ -80,9 +80,9 @@ export class Ledger {
   }
 
   /** Writes what would be true after a restart, and is not yet. */
-  foretell(run: Run, change: Partial<Changing>): void {
+  foretell(run: Run, change: Partial<Changing>): Commit | undefined {
     run.foretold = change
-    this.#write(run, change)
+    return this.#write(run, change)
   }
 
   tell(run: Run): void {
@@ -94,32 +94,37 @@ export class Ledger {
   }
 
   /** Resolves when the disk has it. Rejects with a `QueueFullError` if that can't be told. */
-  async confirm(run: Run, commit: Commit | undefined): Promise<void> {
-    const saving = commit?.synced.wait()
-    run.saving = saving
+  async confirm(commit: Commit | undefined): Promise<void> {
     try {
-      await this.confirmed(run)
-    } finally {
-      if (run.saving === saving) run.saving = undefined
-    }
-  }
-
-  /** The same for whoever asks for the same again. */
-  async confirmed(run: Run): Promise<void> {
-    try {
-      await run.saving
+      await commit?.synced.wait()
     } catch (cause) {
       throw new QueueFullError(CLOSED, { cause })
     }
   }
 
-  /** Finds a task, when nothing about it is on its way to the disk any more. */
-  async find(id: string): Promise<Run | undefined> {
+  /**
+   * Changes a task when no other change of it is on its way to the disk: one after the other, also if
+   * several wait.
+   */
+  async inTurn<T>(id: string, change: (run: Run | undefined) => Promise<T>): Promise<T> {
     for (;;) {
       const run = this.store.find(id)
-      if (!run?.saving) return run
-      await run.saving.catch(() => {}) // told to whoever waits for it
+      if (run?.changing) {
+        await run.changing.catch(() => {}) // told to whoever has asked for it
+        continue
+      }
+      const changing = change(run) // begins at once, so that no other comes between
+      if (run) this.markChanging(run, changing)
+      return changing
     }
+  }
+
+  markChanging(run: Run, changing: Promise<unknown>): void {
+    run.changing = changing
+    const over = () => {
+      run.changing = undefined
+    }
+    changing.then(over, over)
   }
 
   /** Takes over what the journal has. Returns those that have not ended, oldest first. */

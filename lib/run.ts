@@ -62,7 +62,8 @@ interface Fixed {
 /** A task as the journal has it: all that a restart brings back. */
 export type Saved = Fixed & Partial<Changing>
 
-interface Abortable {
+interface CurrentAttempt {
+  start(): void
   abort(reason: Error): void
 }
 
@@ -84,12 +85,12 @@ export class Run implements Changing {
   readonly id: string
   readonly name: string
   readonly isJournaled: boolean
-  readonly policy: Policy
   readonly fields: Fields
   readonly key: string | undefined
   readonly digest: string | undefined
   readonly createdAt: number
   kind: Kind<Run>
+  policy: Policy
   payload: string | undefined
   work: Work<never> | undefined
   input: unknown
@@ -108,7 +109,7 @@ export class Run implements Changing {
 
   progress: number | null = null
   note: string | null = null
-  current: Abortable | undefined // the attempt under way
+  current: CurrentAttempt | undefined // the attempt under way
   /** Counts the tasks as they come. */
   number = 0
   /** Counts its ways into the line, so that one that was called off can be told. */
@@ -118,8 +119,8 @@ export class Run implements Changing {
   readyAt = 0
   /** What the journal has been told already, and is not so yet. */
   foretold: Partial<Changing> | undefined
-  /** Settles when the disk has what was confirmed last. */
-  saving: Promise<void> | undefined
+  /** A change that is not over before the disk has it. */
+  changing: Promise<unknown> | undefined
 
   constructor(plan: Plan, hasJournal: boolean, id: string, createdAt: number = Date.now()) {
     this.id = id
@@ -154,13 +155,24 @@ export class Run implements Changing {
     return this.payload === undefined ? 0 : Buffer.byteLength(this.payload)
   }
 
+  /** Its name has another definition now, or one at last. */
+  become(kind: Kind<Run>): void {
+    if (this.policy === this.kind.policy) this.policy = kind.policy
+    this.kind = kind
+  }
+
   fixed(): Fixed {
     const { id, name, payload, fields, key, digest, createdAt } = this
     const policy = this.policy === this.kind.policy ? undefined : this.policy
     return { id, name, payload, policy, fields, key, digest, createdAt }
   }
 
-  changing(): Changing {
+  /** As if the attempt had not been. */
+  uncounted(): Partial<Changing> {
+    return { state: 'queued', attempt: this.attempt - 1, startedAt: null, endedAt: null }
+  }
+
+  present(): Changing {
     const { state, attempt, interruptions, verdict, result, error, retryKey, isGone } = this
     const { runAt, startedAt, endedAt } = this
     const times = { runAt, startedAt, endedAt }
@@ -169,7 +181,7 @@ export class Run implements Changing {
 
   /** The whole of it for the journal. */
   saved(): Saved {
-    const changing = { ...this.changing(), ...savedResult(this), ...this.foretold }
+    const changing = { ...this.present(), ...savedResult(this), ...this.foretold }
     return { ...this.fixed(), ...changing }
   }
 

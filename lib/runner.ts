@@ -11,8 +11,9 @@ import type { Ledger } from './ledger.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { backoffAfter, MAX_BACKOFF } from './retry.ts'
-import type { Changing, Run, Verdict } from './run.ts'
+import type { Run, Verdict } from './run.ts'
 import { Scheduler } from './scheduler.ts'
+import type { State } from './task.ts'
 import { Threads } from './threads.ts'
 import { LoopWatch } from './watch.ts'
 
@@ -44,6 +45,7 @@ export class Runner {
       log,
       threads: new Threads(),
       watch: new LoopWatch({ blockedMs, log, metrics }),
+      onBegin: (run) => this.#startClock(run),
       onProgress: (run) => ledger.tell(run),
       onEnd: (run, outcome) => this.#settle(run, outcome),
     }
@@ -70,24 +72,29 @@ export class Runner {
   }
 
   /**
-   * Cancels one that has not ended. What runs ends only when its function returns. Rejects with a
-   * `QueueFullError` if the journal can't keep it: then what runs goes on.
+   * Cancels one that has not ended. What runs ends only when its function returns. Resolves to whether
+   * that was in time. Rejects with a `QueueFullError` if the journal can't keep it.
    */
-  async cancel(run: Run): Promise<void> {
-    const before = run.verdict
+  async cancel(run: Run): Promise<boolean> {
     const verdict: Verdict = { state: 'cancelled', error: null }
-    if (run.state === 'queued') {
+    const is = (state: State) => run.state === state
+    if (is('queued')) {
       const commit = this.#end(run, verdict)
       this.#interrupted.leave(run)
-      return await this.#ledger.confirm(run, commit)
+      await this.#ledger.confirm(commit)
+      return true
     }
     try {
-      await this.#ledger.confirm(run, this.#ledger.change(run, { verdict }))
-    } catch (error) {
-      if (run.state === 'running') this.#ledger.change(run, { verdict: before })
-      throw error
+      await this.#ledger.confirm(this.#ledger.foretell(run, { verdict }))
+    } finally {
+      run.foretold = undefined
     }
+    if (is('queued')) return this.cancel(run) // its attempt has failed meanwhile
+    if (!is('running')) return false
+    run.verdict = verdict
+    this.#ledger.tell(run)
     run.current?.abort(new Error('the task was cancelled'))
+    return true
   }
 
   /** Goes on with what had not ended when the process did. */
@@ -118,7 +125,7 @@ export class Runner {
   abort(isCrash: boolean): void {
     this.#phase = isCrash ? 'crashed' : 'stopped'
     for (const run of this.#backlog.running) {
-      if (!isCrash && !run.verdict) this.#ledger.foretell(run, uncounted(run))
+      if (!isCrash && !run.verdict) this.#ledger.foretell(run, run.uncounted())
       run.current?.abort(new Error('the server is stopping'))
     }
   }
@@ -156,13 +163,16 @@ export class Runner {
     if (run.verdict) return this.#settle(run, run.verdict) // cancelled since
     const isTooLate = this.#phase === 'stopped' || this.#phase === 'crashed'
     if (isTooLate || this.#ledger.isClosedTo(run)) return this.#putBack(run)
-    const attempt = new Attempt(run, this.#around)
-    run.current = attempt
+    run.current = new Attempt(run, this.#around)
+    run.current.start()
+    const { definition } = run.kind
+    if (!definition?.thread && run.current) this.#around.watch.follow(run)
+  }
+
+  // Called by an attempt when its function is about to be called, here or in a thread.
+  #startClock(run: Run): void {
     const { timeout } = run.policy
     if (timeout !== undefined) run.timer = setTimeout(() => this.#timeOut(run, timeout), timeout)
-    attempt.start()
-    const isOnLoop = !run.kind.definition?.thread
-    if (isOnLoop && this.#backlog.running.has(run)) this.#around.watch.follow(run)
   }
 
   #timeOut(run: Run, milliseconds: number): void {
@@ -185,8 +195,8 @@ export class Runner {
   // As if this attempt had not been. Only a crash leaves it in the journal, as one that was begun.
   #putBack(run: Run): void {
     this.#leave(run)
-    if (this.#phase === 'crashed') Object.assign(run, uncounted(run))
-    else this.#ledger.change(run, uncounted(run))
+    if (this.#phase === 'crashed') Object.assign(run, run.uncounted())
+    else this.#ledger.change(run, run.uncounted())
     this.#interrupted.leave(run)
   }
 
@@ -212,6 +222,7 @@ export class Runner {
 
   #end(run: Run, { state: how, error, result = null }: Outcome): Commit | undefined {
     const state = how === 'aborted' ? 'cancelled' : how
+    run.turn++
     if (run.state === 'queued') this.#scheduler.quit(run)
     clearTimeout(run.timer)
     this.#backlog.leave(run)
@@ -226,7 +237,7 @@ export class Runner {
     const interruptions = run.interruptions + 1
     const isLast = interruptions >= MAX_INTERRUPTIONS
     run.kind.figures.interruptions.add()
-    this.#ledger.change(run, isLast ? { interruptions } : { ...uncounted(run), interruptions })
+    this.#ledger.change(run, isLast ? { interruptions } : { ...run.uncounted(), interruptions })
     if (!isLast) return true
     const message = `the process died ${interruptions} times while the task ran`
     const error = { name: 'InterruptedError', message }
@@ -234,8 +245,4 @@ export class Runner {
     this.#end(run, { state: 'failed', error })
     return false
   }
-}
-
-function uncounted(run: Run): Partial<Changing> {
-  return { state: 'queued', attempt: run.attempt - 1, startedAt: null, endedAt: null }
 }

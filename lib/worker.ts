@@ -1,6 +1,7 @@
 // The inside of a thread: gets a job, finds the definition in the module that has it, runs it, and
 // reports. Nothing of the queue is here but the name of the task and its payload.
 
+import { setImmediate as turn } from 'node:timers/promises'
 import { workerData } from 'node:worker_threads'
 import { AbortableContext } from './context.ts'
 import type { Definition } from './definition.ts'
@@ -30,6 +31,9 @@ port.on('message', async (job: Job) => {
     (result): Report => ({ type: 'succeeded', result }),
     (error): Report => ({ type: 'failed', error: sent(error) }),
   )
+  // What it threw where nobody catches it is its own: it ends this thread before the next job.
+  await turn()
+  await turn()
   if (dropped > 0)
     send({ type: 'log', line: compact({ level: 'warn', message: DROPPED, dropped }) })
   dropped = 0
@@ -50,6 +54,7 @@ function sent(error: unknown): ThrownError {
 
 async function run({ module, name, payload, id, attempt }: Job): Promise<Result> {
   const { work } = definitionOf(name, await import(module))
+  send({ type: 'begun' })
   const throttle = new Throttle<Progress>((newest) => send({ type: 'progress', ...newest }))
   const onProgress = (fraction: number, note: string | null) => throttle.hit({ fraction, note })
   const context = new AbortableContext(id, attempt, log, { onProgress })

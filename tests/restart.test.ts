@@ -505,3 +505,44 @@ test('a delay is no longer than it can be, should the clock have been set back s
   await until(async () => (await tasks.list({ limit: 1 })).tasks[0]?.endedAt)
   assert.equal((await tasks.find(id))?.state, 'queued')
 })
+
+test('cancels and retries that wait for the disk together have their turns one by one', async (t) => {
+  let live = 0
+  let most = 0
+  const work = defineTask('work', async () => {
+    most = Math.max(most, ++live)
+    await new Promise(setImmediate)
+    live--
+    throw new Error('no')
+  })
+  const { tasks } = await start(t, { definitions: [work] })
+  const { id } = await tasks.add(work, undefined)
+  await tasks.idle()
+  for (let round = 0; round < 20; round++) {
+    const retried = tasks.retry(id)
+    await Promise.all([
+      tasks.cancel(id),
+      tasks.retry(id),
+      tasks.cancel(id),
+      tasks.retry(id),
+      retried,
+    ])
+    await tasks.idle()
+    assert.deepEqual([tasks.size, most], [0, 1])
+  }
+})
+
+test('a repeated retry waits for the disk like the first, and is refused with it', async (t) => {
+  const work = defineTask('work', () => fail(new Error('no')))
+  const { tasks, path } = await start(t, { definitions: [work] })
+  const { id } = await tasks.add(work, undefined)
+  await tasks.idle()
+  await rename(path, `${path}-away`)
+  const asked = [tasks.retry(id, { key: 'k' }), tasks.retry(id, { key: 'k' }), tasks.cancel(id)]
+  const answers = await Promise.allSettled(asked)
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    ['rejected', 'rejected', 'fulfilled'],
+  )
+  assert.deepEqual([tasks.size, (await tasks.find(id))?.state], [0, 'failed'])
+})

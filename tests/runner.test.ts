@@ -398,3 +398,27 @@ test('T22, X12: a clock that is set back or forward changes no delay, no backoff
   }
   assert.doesNotMatch(metrics.text(), / -|NaN/)
 })
+
+test('cancels and retries that come together leave one task, in or out of the line', async () => {
+  for (const isDefined of [false, true]) {
+    let live = 0
+    let most = 0
+    const tasks = queue({ concurrency: 4 })
+    const work = async () => {
+      most = Math.max(most, ++live)
+      await new Promise(setImmediate)
+      live--
+      throw new Error('no')
+    }
+    const definition = defineTask('work', work)
+    const { id } = isDefined ? await tasks.add(definition, nothing) : await tasks.add(work)
+    await tasks.idle()
+    for (let round = 0; round < 20; round++) {
+      await Promise.all([tasks.retry(id), tasks.cancel(id), tasks.retry(id), tasks.cancel(id)])
+      await Promise.all([tasks.retry(id), tasks.retry(id), tasks.cancel(id), tasks.retry(id)])
+      await tasks.idle()
+      assert.equal(tasks.size, 0)
+    }
+    assert.equal(most, 1)
+  }
+})

@@ -147,3 +147,34 @@ export const odd = defineTask(
   },
   options,
 )
+
+/** Fails where nobody catches it, though it has returned. */
+export const float = defineTask(
+  'float',
+  (how: string) => {
+    if (how === 'promise') void Promise.reject(new Error('nobody waits for me'))
+    if (how === 'tick') process.nextTick(() => fail(new Error('a tick later')))
+    if (how === 'timer') setTimeout(() => fail(new Error('a timer later')), 5).unref()
+    return 'returned'
+  },
+  options,
+)
+
+/** Returns much, and then ends its thread. */
+export const quit = defineTask(
+  'quit',
+  () => {
+    process.nextTick(() => process.exit(0))
+    return 'x'.repeat(3_000_000)
+  },
+  options,
+)
+
+export const idle = defineTask(
+  'idle',
+  async (ms: number, context: TaskContext) => {
+    await context.sleep(ms)
+    return 'innocent'
+  },
+  options,
+)

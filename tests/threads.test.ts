@@ -153,7 +153,7 @@ for (const [what, definition, payload, message, size] of failures) {
 
 test('a thread that dies when it has nothing to do is replaced', async (t) => {
   const threads = startThreads(t)
-  await run(threads, jobs.throwLater, false).result
+  await run(threads, jobs.throwLater, false).result.catch(() => {}) // it may come in time for it
   await until(() => threads.size === 0)
   assert.equal(await run(threads, jobs.echo, 'next').result, '"next"')
 })
@@ -266,4 +266,24 @@ test('a module that starts a server is no module for a thread, and says so', asy
   await writeFile(file, text)
   const work = defineTask('work', () => {}, { thread: pathToFileURL(file) })
   await assert.rejects(run(startThreads(t), work).result, /main thread/)
+})
+
+for (const how of ['promise', 'tick', 'timer']) {
+  test(`an error that nobody catches, of a ${how}, fails no other job`, async (t) => {
+    const threads = startThreads(t)
+    for (let round = 0; round < 3; round++) {
+      await run(threads, jobs.float, how).result.catch(() => {}) // it is the one that may fail
+      assert.equal(await run(threads, jobs.idle, 20).result, '"innocent"')
+    }
+  })
+}
+
+test('a job that ends its own thread at its end fails alone, or its result arrives whole', async (t) => {
+  const threads = startThreads(t)
+  for (let round = 0; round < 5; round++) {
+    const ended = await run(threads, jobs.quit).result.catch((error) => String(error))
+    const expected = typeof ended === 'string' && (ended.length > 3_000_000 || /code 0/.test(ended))
+    assert.ok(expected, String(ended).slice(0, 100))
+    assert.equal(await run(threads, jobs.echo, 'next').result, '"next"')
+  }
 })
