@@ -137,7 +137,7 @@ export class TaskQueue {
    */
   async retry(id: string, { after, key }: RetryOptions = {}): Promise<Task | undefined> {
     return this.#ledger.inTurn(id, async (run) => {
-      if (run && key !== undefined && run.retryKey === key) return run.snapshot()
+      if (run && key !== undefined && run.retryKeys.includes(key)) return run.snapshot()
       if (!run?.hasEnded || run.state === 'succeeded' || run.isGone) return undefined
       this.#checkRoom(run)
       if (run.isJournaled) run.become(this.#kinds.find(run.name)) // which may be known since
@@ -146,7 +146,8 @@ export class TaskQueue {
       this.#backlog.enter(run)
       run.turn++
       try {
-        await this.#ledger.confirm(this.#ledger.change(run, { ...AS_NEW, retryKey: key ?? null }))
+        const retryKeys = [...run.retryKeys, ...(key === undefined ? [] : [key])].slice(-16)
+        await this.#ledger.confirm(this.#ledger.change(run, { ...AS_NEW, retryKeys }))
       } catch (error) {
         this.#backlog.leave(run)
         this.#ledger.change(run, before)

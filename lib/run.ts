@@ -24,8 +24,8 @@ export interface Changing {
   verdict: Verdict | null
   result: Result
   error: Failure | null
-  /** The `key` of the last retry. */
-  retryKey: string | null
+  /** The `key` of each retry, the last 16 of them. */
+  retryKeys: readonly string[]
   /** A result or a payload is no longer kept, or could not be: bytes are not in the journal. */
   isGone: boolean
   /** Milliseconds since 1970. */
@@ -44,7 +44,7 @@ export const AS_NEW = {
   runAt: null,
   startedAt: null,
   endedAt: null,
-} as const satisfies Omit<Changing, 'result' | 'isGone' | 'retryKey'>
+} as const satisfies Omit<Changing, 'result' | 'isGone' | 'retryKeys'>
 
 /** What is fixed when the task is accepted. */
 interface Fixed {
@@ -101,7 +101,7 @@ export class Run implements Changing {
   verdict: Verdict | null = null
   result: Result = null
   error: Failure | null = null
-  retryKey: string | null = null
+  retryKeys: readonly string[] = []
   isGone = false
   runAt: number | null = null
   startedAt: number | null = null
@@ -173,10 +173,10 @@ export class Run implements Changing {
   }
 
   present(): Changing {
-    const { state, attempt, interruptions, verdict, result, error, retryKey, isGone } = this
+    const { state, attempt, interruptions, verdict, result, error, retryKeys, isGone } = this
     const { runAt, startedAt, endedAt } = this
     const times = { runAt, startedAt, endedAt }
-    return { state, attempt, interruptions, verdict, result, error, retryKey, isGone, ...times }
+    return { state, attempt, interruptions, verdict, result, error, retryKeys, isGone, ...times }
   }
 
   /** The whole of it for the journal. */
