@@ -93,7 +93,7 @@ export class TaskQueue {
     const commit = this.#ledger.add(run)
     if (commit) {
       const saving = this.#save(run, commit)
-      this.#ledger.markChanging(run, saving)
+      this.#ledger.markPending(run, saving)
       await saving
     }
     run.kind.figures.accepted.add()

@@ -109,20 +109,20 @@ export class Ledger {
   async inTurn<T>(id: string, change: (run: Run | undefined) => Promise<T>): Promise<T> {
     for (;;) {
       const run = this.store.find(id)
-      if (run?.changing) {
-        await run.changing.catch(() => {}) // told to whoever has asked for it
+      if (run?.pending) {
+        await run.pending.catch(() => {}) // told to whoever has asked for it
         continue
       }
       const changing = change(run) // begins at once, so that no other comes between
-      if (run) this.markChanging(run, changing)
+      if (run) this.markPending(run, changing)
       return changing
     }
   }
 
-  markChanging(run: Run, changing: Promise<unknown>): void {
-    run.changing = changing
+  markPending(run: Run, changing: Promise<unknown>): void {
+    run.pending = changing
     const over = () => {
-      run.changing = undefined
+      run.pending = undefined
     }
     changing.then(over, over)
   }

@@ -120,7 +120,7 @@ export class Run implements Changing {
   /** What the journal has been told already, and is not so yet. */
   foretold: Partial<Changing> | undefined
   /** A change that is not over before the disk has it. */
-  changing: Promise<unknown> | undefined
+  pending: Promise<unknown> | undefined
 
   constructor(plan: Plan, hasJournal: boolean, id: string, createdAt: number = Date.now()) {
     this.id = id

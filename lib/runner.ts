@@ -59,7 +59,7 @@ export class Runner {
     if (run.runAt === null && !after) return this.#scheduler.enter(run, run.policy.priority)
     const wait = (run.runAt ?? 0) - Date.now()
     const enter = () => {
-      if (run.turn !== turn || run.state !== 'queued') return // the same
+      if (run.turn !== turn || run.state !== 'queued') return // called off, or cancelled
       if (run.runAt !== null) this.#ledger.tell(Object.assign(run, { runAt: null }))
       this.#scheduler.enter(run, run.policy.priority)
     }
