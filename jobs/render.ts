@@ -59,14 +59,13 @@ function colourOf(steps: number, iterations: number): number {
   return steps === iterations ? 0 : 1 + ((steps * 7) % (COLOURS - 1))
 }
 
+// From dark blue over white and back; the inside is black.
 function palette(): Uint8Array {
   const colours = new Uint8Array(3 * COLOURS)
   for (let i = 1; i < COLOURS; i++) {
     const turn = (i / COLOURS) * 2 * Math.PI
-    colours.set(
-      [0, 2, 4].map((shift) => 128 + 127 * Math.sin(turn + shift)),
-      3 * i,
-    )
+    const colour = [0, 0.5, 1].map((shift) => 127.5 * (1 - Math.cos(turn + shift)))
+    colours.set(colour, 3 * i)
   }
   return colours
 }
