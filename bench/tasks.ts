@@ -176,7 +176,7 @@ function median(values: readonly number[]): number {
 }
 
 function show(value: number): string {
-  return value >= 100 || value === 0 ? Math.round(value).toLocaleString('en') : value.toFixed(2)
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2)
 }
 
 function measureAll(): void {

@@ -82,23 +82,11 @@ export class Metrics {
   readonly #all = new Map<string, Metric>()
 
   counter(name: string, help: string): Family<Counter> {
-    const family = new Family(() => new Counter())
-    this.#all.set(`meanwhile_${name}`, {
-      help,
-      type: 'counter',
-      lines: (full) => family.lines(full),
-    })
-    return family
+    return this.#family('counter', name, help, () => new Counter())
   }
 
   histogram(name: string, help: string): Family<Histogram> {
-    const family = new Family(() => new Histogram())
-    this.#all.set(`meanwhile_${name}`, {
-      help,
-      type: 'histogram',
-      lines: (full) => family.lines(full),
-    })
-    return family
+    return this.#family('histogram', name, help, () => new Histogram())
   }
 
   /** Read when somebody asks. */
@@ -121,6 +109,17 @@ export class Metrics {
       [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines(name)].join('\n'),
     )
     return `${blocks.join('\n')}\n`
+  }
+
+  #family<T extends Counter | Histogram>(
+    type: Metric['type'],
+    name: string,
+    help: string,
+    make: () => T,
+  ): Family<T> {
+    const family = new Family(make)
+    this.#all.set(`meanwhile_${name}`, { help, type, lines: (full) => family.lines(full) })
+    return family
   }
 }
 
