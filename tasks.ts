@@ -197,15 +197,13 @@ export class TaskQueue {
       this.#backlog.when(() => running.size === 0),
     )
     await this.#runner.close()
-    return this.#countLosses(left)
+    return this.#tellLosses(left)
   }
 
-  #countLosses(left: readonly Run[]): Task[] {
+  #tellLosses(left: readonly Run[]): Task[] {
     const kept = left.filter((run) => run.isJournaled && !run.hasEnded)
     if (kept.length > 0) this.#log.info('tasks wait in the journal', { count: kept.length })
-    const lost = left.filter(
-      ({ isJournaled, state }) => !isJournaled && state !== 'succeeded' && state !== 'failed',
-    )
+    const lost = left.filter(isLost)
     for (const { fields, id, name } of lost) {
       this.#log.warn('task lost', { ...fields, task: id, name })
     }
@@ -236,4 +234,10 @@ export class TaskQueue {
     this.#ledger.checkOpen(run)
     this.#backlog.check(run.payloadBytes)
   }
+}
+
+// Cut off by the drain, and in no journal. A cancel that was asked for has no error.
+function isLost({ isJournaled, hasEnded, state, verdict, error }: Run): boolean {
+  if (isJournaled || verdict?.state === 'cancelled') return false
+  return !hasEnded || (state === 'cancelled' && error !== null)
 }

@@ -172,6 +172,7 @@ export class Runner {
   // Called by an attempt when its function is about to be called, here or in a thread.
   #startClock(run: Run): void {
     const { timeout } = run.policy
+    clearTimeout(run.timer) // a job that got another thread begins twice
     if (timeout !== undefined) run.timer = setTimeout(() => this.#timeOut(run, timeout), timeout)
   }
 

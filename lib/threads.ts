@@ -191,8 +191,8 @@ function thrown({ isRetryable, name, message, stack }: ThrownError): Error {
   return Object.assign(error, { name, stack })
 }
 
-// Node strips types in a thread as well, from 22.18 on. Before, tsx does, but does not reach into a
-// thread by itself (https://github.com/privatenumber/tsx/issues/354).
+// Node strips types in a thread as well, from 22.18 on. Before, tsx does, but `--import tsx` does not
+// reach into a thread.
 function startWorker(workerData: WorkerData): Worker {
   const options = { workerData, transferList: [workerData.port], execArgv: [] }
   if (process.features.typescript) return new Worker(new URL(ENTRY), options)

@@ -428,6 +428,14 @@ test('a task that ends well although it was aborted counts as ended', async () =
   assert.deepEqual(await tasks.drain(100), [])
 })
 
+test('a task that was cancelled before is not lost, though it goes on until the end', async () => {
+  const tasks = queue()
+  const { id } = await tasks.add(() => new Promise(() => {}))
+  await until(async () => (await tasks.find(id))?.state === 'running')
+  await tasks.cancel(id)
+  assert.deepEqual(await tasks.drain(50), [])
+})
+
 test('pages of the list do not overlap and end', async () => {
   const tasks = queue()
   for (let i = 0; i < 5; i++) await tasks.add(() => i)
