@@ -109,13 +109,17 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   })
   const hub = new Hub({
     ...settings,
-    log,
+    ...base,
     origins,
     path: '/ws',
     isDraining: () => isDraining,
     identify: (req) => ({
       address: clientAddress(req, settings.trustProxy),
-      user: identify(new URLSearchParams(splitTarget(req.url ?? '').query)),
+      identity: {
+        user: identify(new URLSearchParams(splitTarget(req.url ?? '').query)),
+        isAdmin: true,
+        isGuest: false,
+      },
     }),
     lookUps: {
       task: (id) => tasks.find(id),
@@ -147,7 +151,6 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   const port = await http.listen(settings.port, settings.host)
   const url = `http://${host}:${port}`
   const stopMeasuring = measureProcess(metrics)
-  metrics.gauge('sockets', 'Open WebSockets.', () => hub.size)
   tasks.resume()
   log.info('listening', { url })
 

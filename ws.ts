@@ -3,18 +3,23 @@
 //
 // It promises: no frame ends the process; what a client may hold (connections, topics, rooms, unread
 // bytes, messages a second) has a bound and a defined answer; a peer that is gone is noticed within
-// two heartbeats. It keeps no messages: who was away missed them, and is told so (`recovered`).
-// It knows nothing of tasks: it is given look-ups, and it is told what to publish.
+// two heartbeats; who comes back to a room misses nothing, or is told so. It does not promise that a
+// message arrives: only that its reader can tell. It knows nothing of tasks: it is given look-ups, and
+// it is told what to publish.
 
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { setImmediate as turn } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
+import type { Identity } from './lib/auth.ts'
 import { Connection, type ConnectionLimits } from './lib/connection.ts'
 import { Crowd } from './lib/crowd.ts'
 import { isA } from './lib/errors.ts'
 import { Gate, type GateOptions } from './lib/gate.ts'
+import { Heartbeat } from './lib/heartbeat.ts'
+import { type Counter, Metrics } from './lib/metrics.ts'
+import { checkPublish, topicFor } from './lib/permission.ts'
 import {
+  answerText,
   CLOSE,
   type ClientMessage,
   idOf,
@@ -25,34 +30,41 @@ import {
   type RequestId,
   type TopicKind,
 } from './lib/protocol.ts'
-import { type Subscription, Topics } from './lib/topic.ts'
+import type { Subscription } from './lib/topic.ts'
+import { type TopicLimits, Topics } from './lib/topics.ts'
+import { inTurns } from './lib/turns.ts'
 import { within } from './lib/within.ts'
 
-export interface HubOptions extends GateOptions, ConnectionLimits {
+export interface HubOptions extends GateOptions, ConnectionLimits, TopicLimits {
   /** Topics that one connection follows. */
   readonly maxTopics: number
-  /** Rooms that exist at the same time. */
-  readonly maxRooms: number
-  readonly heartbeatSeconds: number
+  readonly metrics?: Metrics
   /** The present state of a topic, sent ahead of its changes. Undefined: there is no such topic. */
-  readonly lookUps: Partial<Record<TopicKind, (name: string, user: string) => Promise<unknown>>>
+  readonly lookUps: Partial<Record<TopicKind, (name: string, who: Identity) => Promise<unknown>>>
 }
 
 const GOODBYES_AT_ONCE = 100
+const ENVELOPE = 16_384 // bytes of an answer at most, beside the messages in it
 
 type Subscribe = Extract<ClientMessage, { type: 'subscribe' }>
+type Publish = Extract<ClientMessage, { type: 'publish' }>
 
 export class Hub {
   readonly #options: HubOptions
   readonly #gate: Gate
   readonly #connections = new Crowd<Connection>()
+  readonly #heartbeat: Heartbeat
   readonly #topics: Topics
-  #heartbeat: NodeJS.Timeout | undefined // beats while somebody is there
+  readonly #received: Counter
 
   constructor(options: HubOptions) {
+    const { metrics = new Metrics(), heartbeatSeconds } = options
     this.#options = options
     this.#gate = new Gate(options)
-    this.#topics = new Topics(options.maxRooms)
+    this.#heartbeat = new Heartbeat(this.#connections, heartbeatSeconds)
+    this.#topics = new Topics(options, metrics)
+    this.#received = metrics.counter('socket_messages_total', 'From clients.').of()
+    metrics.gauge('sockets', 'Open WebSockets.', () => this.size)
   }
 
   /** Open WebSockets. */
@@ -62,18 +74,21 @@ export class Hub {
 
   /** Whether somebody follows the topic. */
   isFollowed(topic: string): boolean {
-    return this.#topics.has(topic)
+    return this.#topics.isFollowed(topic)
   }
 
-  /** Sends data to all who follow the topic. Resolves to its offset. */
+  /**
+   * Sends data to all who follow the topic. Resolves to its offset. Rejects with a `ProtocolError` for
+   * a topic that is none, one room too many, and data of more than 64 KiB in a room or to a user.
+   */
   async publish(topic: string, data: unknown, from?: string): Promise<number> {
-    return this.#topics.publish(topic, data, from)
+    return this.#topics.publish(topic, { data, from })!
   }
 
   /** Takes over the socket of an HTTP request: the listener of the server's `upgrade`. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#gate.upgrade(req, socket, head, (webSocket, { user }) => {
-      this.#welcome(webSocket, new Connection(webSocket, user, this.#options))
+    this.#gate.upgrade(req, socket, head, (webSocket, { identity }) => {
+      this.#welcome(webSocket, new Connection(webSocket, socket, identity, this.#options))
     })
   }
 
@@ -87,11 +102,10 @@ export class Hub {
 
   #welcome(socket: WebSocket, connection: Connection): void {
     this.#connections.add(connection)
-    // The beat comes after a look at the sockets: pongs that came while the loop was blocked count.
-    const beat = () => setImmediate(() => this.#beat())
-    this.#heartbeat ??= setInterval(beat, this.#options.heartbeatSeconds * 1_000).unref()
+    this.#heartbeat.start()
     socket.on('message', (data, isBinary) => this.#receive(connection, data as Buffer, isBinary))
-    socket.on('pong', () => connection.showLife())
+    socket.on('ping', () => this.#mayGoOn(connection))
+    socket.on('pong', () => this.#mayGoOn(connection))
     socket.on('close', (code) => this.#farewell(connection, code))
     socket.on('error', (error) => connection.failed(error)) // `close` follows
     this.#options.log.info('client connected', { user: connection.user, clients: this.size })
@@ -99,28 +113,29 @@ export class Hub {
 
   #farewell(connection: Connection, code: number): void {
     this.#connections.delete(connection)
+    if (this.size === 0) this.#heartbeat.stop()
+    connection.ended()
     for (const topic of connection.subscriptions.keys()) this.#leave(connection, topic)
     const { user, closedWith, error } = connection
-    if (this.size === 0) {
-      clearInterval(this.#heartbeat)
-      this.#heartbeat = undefined
-    }
     this.#options.log.info('client disconnected', { code: closedWith ?? code, user, error })
   }
 
   #receive(connection: Connection, data: Buffer, isBinary: boolean): void {
-    if (!connection.isOpen) return // closing: the rest of the same packet
-    connection.showLife()
-    if (!connection.mayTalk()) return this.#silence(connection)
+    if (!this.#mayGoOn(connection)) return
     if (isBinary) return connection.close(CLOSE.notText, 'expected text')
     if (connection.speaksV1) this.#serve(connection, data.toString())
-    else connection.write(Buffer.from(`You said: ${data}`))
+    else connection.sendText(`You said: ${data}`)
   }
 
-  #silence(connection: Connection): void {
+  // Whatever comes from it counts: cheaper than to read a flood. Closing: the rest of the same packet.
+  #mayGoOn(connection: Connection): boolean {
+    if (!connection.isOpen) return false
+    this.#received.add()
+    if (connection.mayTalk()) return true
     const detail = `expected at most ${this.#options.messageRate} messages a second`
     if (connection.speaksV1) connection.send({ type: 'error', code: 'rate_limited', detail })
     connection.close(CLOSE.rate, detail)
+    return false
   }
 
   // Never rejects: whatever a message leads to ends here.
@@ -148,23 +163,23 @@ export class Hub {
       case 'unsubscribe':
         this.#leave(connection, message.topic)
         return connection.send({ type: 'ok', id: message.id })
-      case 'publish': {
-        const { id, topic, data } = message
-        if (parseTopic(topic)?.kind !== 'room') {
-          throw new ProtocolError('forbidden', 'only the server publishes to this topic')
-        }
-        const offset = await this.publish(topic, data, connection.user)
-        return connection.send({ type: 'ok', id, offset })
-      }
+      case 'publish':
+        return this.#publish(connection, message)
     }
+  }
+
+  #publish(
+    connection: Connection,
+    { id, topic, data, key, transient: isTransient }: Publish,
+  ): void {
+    checkPublish(topic)
+    const publication = { data, from: connection.user, key, isTransient }
+    connection.send({ type: 'ok', id, offset: this.#topics.publish(topic, publication) })
   }
 
   async #subscribe(connection: Connection, { id, topic: name, since }: Subscribe): Promise<void> {
     const { kind, name: subject } = parseTopic(name)!
-    if (kind === 'user' && subject !== connection.user) {
-      throw new ProtocolError('forbidden', 'only this user may follow the topic')
-    }
-    const subscription = this.#join(connection, name)
+    const subscription = this.#join(connection, name, topicFor(connection.identity, name))
     const { topic } = subscription
     const lookUp = this.#options.lookUps[kind]
     // Neither a gap nor an old state: if the topic moved during the look-up, look again. Between the
@@ -173,7 +188,8 @@ export class Hub {
     let state: unknown
     do {
       offset = topic.offset
-      state = await lookUp?.(subject, connection.user)
+      state = await lookUp?.(subject, connection.identity)
+      while (connection.isLagging) await connection.drained()
     } while (topic.offset !== offset)
 
     // The client may have unsubscribed, or left, while the look-up was under way.
@@ -182,47 +198,44 @@ export class Hub {
       if (isCurrent) this.#leave(connection, name)
       throw new ProtocolError('not_found', 'there is no such topic')
     }
-    const { epoch } = topic
-    const recovered = topic.hasAllSince(since)
-    connection.send({ type: 'ok', id, topic: name, epoch, offset, recovered, messages: [] })
+    // What is on its way to one who follows already goes ahead of the answer, which has it, too.
+    if (Number.isFinite(subscription.after)) topic.line.flush()
+    connection.forget(topic.name)
+    const [standing, messages] = topic.standing(since, connection.room - ENVELOPE)
+    connection.sendText(answerText(id, name, standing, messages))
     if (!isCurrent) return
-    subscription.isLive = true
-    if (lookUp) connection.send(topic.message(state))
+    subscription.after = topic.line.last
+    if (lookUp) connection.sendText(topic.textOf(state))
   }
 
-  #join(connection: Connection, topic: string): Subscription {
-    const existing = connection.subscriptions.get(topic)
+  #join(connection: Connection, name: string, ownName: string): Subscription {
+    const { subscriptions } = connection
+    const existing = subscriptions.get(name)
     if (existing) return existing
-    if (connection.subscriptions.size >= this.#options.maxTopics) {
-      throw new ProtocolError(
-        'too_many_topics',
-        `expected at most ${this.#options.maxTopics} topics`,
-      )
+    const { maxTopics } = this.#options
+    if (subscriptions.size >= maxTopics) {
+      throw new ProtocolError('too_many_topics', `expected at most ${maxTopics} topics`)
     }
-    const subscription = this.#topics.join(connection, topic)
-    connection.subscriptions.set(topic, subscription)
+    const subscription = this.#topics.join(connection, ownName)
+    subscriptions.set(name, subscription)
     return subscription
   }
 
-  #leave({ subscriptions }: Connection, topic: string): void {
-    const subscription = subscriptions.get(topic)
-    subscriptions.delete(topic)
-    if (subscription) this.#topics.leave(subscription)
-  }
-
-  #beat(): void {
-    for (const connection of this.#connections) connection.beat()
+  #leave(connection: Connection, name: string): void {
+    const subscription = connection.subscriptions.get(name)
+    if (!subscription) return
+    connection.subscriptions.delete(name)
+    connection.forget(subscription.topic.name)
+    this.#topics.leave(subscription)
   }
 
   // Spread over time, so that a thousand clients do not come back at once.
   async #sayGoodbye(): Promise<void> {
     const spread = 1_000 + 5 * this.size // milliseconds
-    let said = 0
-    for (const connection of this.#connections) {
+    await inTurns(this.#connections, GOODBYES_AT_ONCE, (connection) => {
       const delay = Math.round(Math.random() * spread)
       if (connection.speaksV1) connection.send({ type: 'goodbye', reconnect: true, delay })
       connection.close(CLOSE.goingAway, 'the server is stopping')
-      if (++said % GOODBYES_AT_ONCE === 0) await turn()
-    }
+    })
   }
 }

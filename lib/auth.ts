@@ -5,6 +5,14 @@ import { randomBytes } from 'node:crypto'
 import { isName, NAME_RULE } from './names.ts'
 import { unprocessable } from './reply.ts'
 
+export interface Identity {
+  readonly user: string
+  readonly isAdmin: boolean
+  readonly isGuest: boolean
+  /** Milliseconds since 1970. */
+  readonly expires?: number | undefined
+}
+
 /** The user's name, a new guest's where none is given. Throws a 422 for what is no name. */
 export function identify(query: URLSearchParams): string {
   const user = query.get('user')

@@ -42,6 +42,7 @@ export const SETTINGS = {
   maxUnsent: setting('MAX_UNSENT', '1048576', whole(65_536, 1_073_741_824)),
   messageRate: setting('MESSAGE_RATE', '20', whole(1, 1_000_000)),
   messageBurst: setting('MESSAGE_BURST', '40', whole(1, 1_000_000)),
+  history: setting('HISTORY', '100', whole(0, 10_000)),
   heartbeatSeconds: setting('HEARTBEAT_SECONDS', '25', seconds(0.001)),
   allowedHosts: setting('ALLOWED_HOSTS', 'localhost,127.0.0.1,[::1]', list(thisHost)),
   allowedOrigins: setting('ALLOWED_ORIGINS', '', list(thisOrigin)),

@@ -1,8 +1,15 @@
 // One client's WebSocket, with what the hub keeps of it and how much it may cost: messages a second,
-// bytes that it has not read yet, and one missed heartbeat.
+// bytes that it has not read yet, one missed heartbeat, and no longer than its token allows.
+//
+// Frames are written to the raw socket, which is the one that came with the upgrade: they are framed
+// already, and several in one turn leave in one write.
 
+import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
+import type { Identity } from './auth.ts'
+import { type Batch, type Frame, textFrame } from './frame.ts'
 import { TokenBucket } from './limits.ts'
+import { Newest } from './newest.ts'
 import { CLOSE, type ServerMessage, SUBPROTOCOL } from './protocol.ts'
 import type { Subscription } from './topic.ts'
 
@@ -12,10 +19,13 @@ export interface ConnectionLimits {
   /** Messages a second from it, and how many at once. */
   readonly messageRate: number
   readonly messageBurst: number
+  readonly heartbeatSeconds: number
 }
 
+const MAX_WAITERS = 100
+
 export class Connection {
-  readonly user: string
+  readonly identity: Identity
   /** By topic. */
   readonly subscriptions = new Map<string, Subscription>()
   /** The code with which the server closed it, if it did: a client that is gone can't repeat it. */
@@ -23,15 +33,27 @@ export class Connection {
   /** What it sent against the RFC, as `ws` names it; `ws` then closes with the code for that. */
   error: string | undefined
   readonly #socket: WebSocket
-  readonly #maxUnsent: number
+  readonly #raw: Duplex
+  readonly #limits: ConnectionLimits
   readonly #bucket: TokenBucket
   #isAlive = true
+  #nextBeat: number // `performance.now()`
+  #isCorked = false
+  /** While it lags: what only the newest counts of, and who waits until it has read the rest. */
+  #newest: Newest | undefined
+  #waiters: (() => void)[] | undefined
 
-  constructor(socket: WebSocket, user: string, limits: ConnectionLimits) {
-    this.user = user
+  constructor(socket: WebSocket, raw: Duplex, identity: Identity, limits: ConnectionLimits) {
+    this.identity = identity
     this.#socket = socket
-    this.#maxUnsent = limits.maxUnsent
+    this.#raw = raw
+    this.#limits = limits
     this.#bucket = new TokenBucket(limits.messageRate, limits.messageBurst)
+    this.#nextBeat = performance.now() + limits.heartbeatSeconds * 1_000
+  }
+
+  get user(): string {
+    return this.identity.user
   }
 
   /** False from the first close on, whoever began it: what still comes in is not heard. */
@@ -44,30 +66,49 @@ export class Connection {
     return this.#socket.protocol === SUBPROTOCOL
   }
 
-  /** To be called for whatever comes from it. */
-  showLife(): void {
-    this.#isAlive = true
-  }
-
-  /** To be called for each message. False if it sends more than it may. */
+  /** To be called for whatever comes from it. False if it sends more than it may. */
   mayTalk(): boolean {
+    this.#isAlive = true
     return this.#bucket.take()
   }
 
-  send(message: ServerMessage): void {
-    this.write(Buffer.from(JSON.stringify(message)))
+  /** Bytes that may still be sent to it before it reads. */
+  get room(): number {
+    return this.#limits.maxUnsent - this.#raw.writableLength - (this.#newest?.bytes ?? 0)
   }
 
-  /** Sends one text frame. A client that has too much unread is closed instead. */
-  write(frame: Buffer): void {
+  send(message: ServerMessage): void {
+    this.sendText(JSON.stringify(message))
+  }
+
+  /** A client that has too much unread is closed instead. */
+  sendText(text: string): void {
+    this.#put({ bytes: textFrame(text) })
+  }
+
+  /** The same for what goes to many. */
+  deliver({ frames, bytes, isPlain }: Batch): void {
     if (!this.isOpen) return
-    const unsent = this.#socket.bufferedAmount
-    // Who has read everything may get any message, be it larger than the bound.
-    if (unsent === 0 || unsent + frame.length <= this.#maxUnsent) {
-      this.#socket.send(frame, { binary: false })
-    } else {
-      this.close(CLOSE.slow, 'too slow a reader')
-    }
+    const mayGoTogether = isPlain || !this.isLagging
+    if (mayGoTogether && bytes.length <= this.room) this.#write(bytes)
+    else for (const frame of frames) this.#put(frame)
+  }
+
+  /** Whether the kernel takes no more for it at the moment. */
+  get isLagging(): boolean {
+    return this.isOpen && this.#raw.writableNeedDrain
+  }
+
+  /** Resolves when it has caught up, or is closed: as one is that asks and asks, and does not read. */
+  async drained(): Promise<void> {
+    this.#waitForDrain()
+    if (this.#waiters!.length >= MAX_WAITERS) this.#tooSlow()
+    else await new Promise<void>((resolve) => this.#waiters!.push(resolve))
+  }
+
+  /** Nothing of the topic that still waits goes out. */
+  forget(topic: string): void {
+    this.#newest?.forget(topic)
   }
 
   close(code: number, reason: string): void {
@@ -80,15 +121,74 @@ export class Connection {
     this.error = error.code
   }
 
+  /** To be called when it is gone. */
+  ended(): void {
+    this.#newest = undefined
+    this.#drained()
+  }
+
   /** Cuts it without a word. */
   terminate(): void {
     this.#socket.terminate()
   }
 
-  /** Asks for a sign of life. One that gave none since the last time is gone. */
-  beat(): void {
+  /** Ends it with its token. When it is time, asks for a sign of life; who gave none since is gone. */
+  beat(now: number): void {
+    const { expires } = this.identity
+    if (expires !== undefined && expires <= Date.now()) {
+      return this.close(CLOSE.expired, 'the token has expired')
+    }
+    if (now < this.#nextBeat) return
     if (!this.#isAlive) return this.terminate()
     this.#isAlive = false
+    this.#nextBeat = now + this.#limits.heartbeatSeconds * 1_000
     if (this.isOpen) this.#socket.ping()
+  }
+
+  #put(frame: Frame): void {
+    if (!this.isOpen) return
+    const { slot, bytes } = frame
+    if (slot !== undefined && this.isLagging) return this.#hold(slot, frame)
+    // Who has read everything may get any message, be it larger than the bound.
+    if (bytes.length <= this.room || this.#raw.writableLength === 0) this.#write(bytes)
+    else this.#tooSlow()
+  }
+
+  #hold(slot: string, frame: Frame): void {
+    this.#newest ??= new Newest(this.#limits.maxUnsent / 2)
+    this.#waitForDrain()
+    if (!this.#newest.put(slot, frame)) this.#tooSlow()
+  }
+
+  #tooSlow(): void {
+    this.close(CLOSE.slow, 'too slow a reader')
+  }
+
+  #write(bytes: Buffer): void {
+    if (!this.#isCorked) {
+      this.#isCorked = true
+      this.#raw.cork()
+      process.nextTick(() => this.#uncork())
+    }
+    this.#raw.write(bytes)
+  }
+
+  #uncork(): void {
+    this.#isCorked = false
+    this.#raw.uncork()
+  }
+
+  #waitForDrain(): void {
+    if (this.#waiters) return
+    this.#waiters = []
+    this.#raw.once('drain', () => this.#drained())
+  }
+
+  #drained(): void {
+    const frames = this.#newest?.take() ?? []
+    const waiters = this.#waiters ?? []
+    this.#waiters = undefined
+    for (const frame of frames) this.#put(frame)
+    for (const resolve of waiters) resolve()
   }
 }

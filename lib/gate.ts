@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import type { Identity } from './auth.ts'
 import { checkFraming, splitTarget } from './framing.ts'
 import { refuse } from './http.ts'
 import { Tally } from './limits.ts'
@@ -25,7 +26,7 @@ export interface GateOptions {
 
 export interface Client {
   readonly address: string
-  readonly user: string
+  readonly identity: Identity
 }
 
 type Welcome = (socket: WebSocket, client: Client) => void

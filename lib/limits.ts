@@ -28,6 +28,15 @@ export class TokenBucket {
 export class Tally {
   readonly #counts = new Map<string, number>()
 
+  /** Keys whose count is not zero. */
+  get size(): number {
+    return this.#counts.size
+  }
+
+  keys(): Iterable<string> {
+    return this.#counts.keys()
+  }
+
   of(key: string): number {
     return this.#counts.get(key) ?? 0
   }

@@ -12,8 +12,15 @@ export type RequestId = number | string
 export type ClientMessage =
   | { type: 'subscribe'; id: RequestId; topic: string; since?: Position }
   | { type: 'unsubscribe'; id: RequestId; topic: string }
-  | { type: 'publish'; id: RequestId; topic: string; data: unknown }
+  | ({ type: 'publish'; id: RequestId; topic: string; data: unknown } & PublishOptions)
   | { type: 'ping' }
+
+export interface PublishOptions {
+  /** The client's own name for this message, the same when it is sent again. */
+  readonly key?: string
+  /** Only for who is there at the moment. */
+  readonly transient?: boolean
+}
 
 /** A place in a topic: each making of a topic has its own `epoch`, offsets count from 1 in it. */
 export interface Position {
@@ -22,17 +29,35 @@ export interface Position {
 }
 
 export type ServerMessage =
-  | ({ type: 'ok'; id: RequestId; topic: string; recovered: boolean; messages: [] } & Position)
-  | { type: 'ok'; id: RequestId; offset?: number }
+  | ({ type: 'ok'; id: RequestId; topic: string; messages: TopicMessage[] } & Standing)
+  | { type: 'ok'; id: RequestId; offset?: number | undefined }
   | TopicMessage
+  | ({ type: 'presence'; topic: string } & PresenceChange)
   | { type: 'pong' }
   | { type: 'error'; id?: RequestId | undefined; code: ErrorCode; detail: string }
   | { type: 'goodbye'; reconnect: boolean; delay: number }
 
+/** Where a topic stands: what a reader is told when it begins to follow. */
+export interface Standing extends Position {
+  /** Whether nothing is missing between its `since` and here. */
+  readonly recovered: boolean
+  /** Of a room: who is there, 100 names at most, and how many users in all. */
+  readonly members?: readonly string[]
+  readonly count?: number
+}
+
+/** Idempotent: who has joined may be known already. */
+export interface PresenceChange {
+  readonly joined: readonly string[]
+  readonly left: readonly string[]
+  /** Users that are there now. */
+  readonly count: number
+}
+
 export interface TopicMessage {
   readonly type: 'message'
   readonly topic: string
-  /** Absent on the present state, which comes first on some topics and belongs to no offset. */
+  /** Absent on transient messages, and on the present state, which comes first on some topics. */
   readonly offset?: number | undefined
   readonly from?: string | undefined
   readonly at: string
@@ -48,6 +73,13 @@ export type ErrorCode =
   | 'too_many_topics'
   | 'too_many_rooms'
   | 'rate_limited'
+  | 'too_big'
+
+/** The answer to a subscription, with messages that are JSON already. */
+export function answerText(id: RequestId, topic: string, standing: Standing, messages: string[]) {
+  const head = JSON.stringify({ type: 'ok', id, topic, ...standing })
+  return `${head.slice(0, -1)},"messages":[${messages.join()}]}`
+}
 
 /** Close codes of RFC 6455, and our own: with 4000–4099 a client may come back, with 4100–4199 not. */
 export const CLOSE = {
@@ -56,6 +88,7 @@ export const CLOSE = {
   rate: 1008,
   failure: 1011,
   slow: 4001,
+  expired: 4101,
 } as const
 
 /** A request that gets an error frame; the connection stays. */
@@ -99,17 +132,17 @@ export function parseMessage(frame: Frame): ClientMessage {
     case 'unsubscribe':
       return { type: 'unsubscribe', ...requestOf(frame) }
     case 'publish':
-      return { type: 'publish', ...requestOf(frame), data: dataOf(frame) }
+      return { type: 'publish', ...requestOf(frame), data: dataOf(frame), ...optionsOf(frame) }
     default:
       throw new ProtocolError('unknown_type', 'expected subscribe, unsubscribe, publish or ping')
   }
 }
 
-export type TopicKind = 'room' | 'user' | 'task' | 'tasks'
+export type TopicKind = 'room' | 'user' | 'task' | 'tasks' | 'stats'
 
-/** Splits `room:NAME`, `user:NAME`, `task:ID` and `tasks`. Anything else is undefined. */
+/** Splits `room:NAME`, `user:NAME`, `task:ID`, `tasks` and `stats`. Anything else is undefined. */
 export function parseTopic(topic: string): { kind: TopicKind; name: string } | undefined {
-  if (topic === 'tasks') return { kind: 'tasks', name: '' }
+  if (topic === 'tasks' || topic === 'stats') return { kind: topic, name: '' }
   const [, kind, name = ''] = /^(room|user|task):(.*)$/s.exec(topic) ?? []
   return kind && isName(name) ? { kind: kind as TopicKind, name } : undefined
 }
@@ -129,7 +162,7 @@ function requestOf(frame: Frame): { id: RequestId; topic: string } {
     throw new ProtocolError('bad_message', 'expected id: an integer or a string of at most 64')
   }
   if (typeof topic === 'string' && parseTopic(topic)) return { id, topic }
-  throw new ProtocolError('bad_topic', 'expected room:NAME, user:NAME, task:ID or tasks')
+  throw new ProtocolError('bad_topic', 'expected room:NAME, user:NAME, task:ID, tasks or stats')
 }
 
 function sinceOf({ since }: Frame): { since?: Position } {
@@ -138,6 +171,16 @@ function sinceOf({ since }: Frame): { since?: Position } {
     return { since: { epoch: since.epoch, offset: since.offset as number } }
   }
   throw new ProtocolError('bad_message', 'expected since: {epoch, offset}')
+}
+
+function optionsOf({ key, transient }: Frame): PublishOptions {
+  if (key !== undefined && (typeof key !== 'string' || !/^.{1,64}$/s.test(key))) {
+    throw new ProtocolError('bad_message', 'expected key: a string of 1 to 64')
+  }
+  if (transient !== undefined && typeof transient !== 'boolean') {
+    throw new ProtocolError('bad_message', 'expected transient: true or false')
+  }
+  return { ...(key !== undefined && { key }), ...(transient && { transient }) }
 }
 
 function dataOf({ data }: Frame): unknown {

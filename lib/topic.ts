@@ -1,30 +1,63 @@
-// Topics and who follows them. A topic lives as long as somebody does; made again, it has a new
-// epoch, so that an offset of the old one never passes for one of the new.
+// A topic: who follows it, and how many messages it has had. A room has a history and members, too.
 
 import { randomUUID } from 'node:crypto'
 import { timestamp } from './clock.ts'
-import { type Position, ProtocolError, type TopicMessage } from './protocol.ts'
+import { type Fanout, type Follower, type Following, Line } from './fanout.ts'
+import { textFrame } from './frame.ts'
+import { type Archive, History } from './history.ts'
+import { Presence } from './presence.ts'
+import {
+  type Position,
+  ProtocolError,
+  type ServerMessage,
+  type Standing,
+  type TopicKind,
+} from './protocol.ts'
 
-/** Whoever can be sent a frame. */
-export interface Follower {
-  write(frame: Buffer): void
+/** A client that follows. */
+export interface Reader extends Follower {
+  readonly user: string
 }
 
-export interface Subscription {
-  readonly follower: Follower
+export interface Subscription extends Following {
+  readonly follower: Reader
   readonly topic: Topic
-  /** Whether messages go out to it: not before its request was answered. */
-  isLive: boolean
 }
+
+export interface Publication {
+  readonly data: unknown
+  /** The user; undefined: the server. */
+  readonly from?: string | undefined
+  /** Without an offset and a history: for what only counts at the moment. */
+  readonly isTransient?: boolean | undefined
+}
+
+const MAX_MESSAGE = 66_560 // bytes: what a frame of 64 KiB can hold, and what is put around it
 
 export class Topic {
   readonly name: string
+  readonly kind: TopicKind
+  /** Each making of a topic has its own, so that an offset of an old one never passes for a new one. */
   readonly epoch = randomUUID()
-  readonly subscriptions = new Set<Subscription>()
+  readonly line: Line
+  readonly #shown: string
+  readonly #archive: Archive
+  readonly #history: History | undefined
+  readonly #presence: Presence | undefined
   #offset = 0
+  #changed = 0 // the number of the newest change of presence
 
-  constructor(name: string) {
+  constructor(name: string, kind: TopicKind, fanout: Fanout, archive: Archive) {
     this.name = name
+    this.kind = kind
+    this.line = new Line(fanout)
+    this.#shown = kind === 'tasks' ? kind : name // each user has a topic of that name
+    this.#archive = archive
+    if (kind !== 'room') return
+    this.#history = new History()
+    this.#presence = new Presence((change) => {
+      this.line.push(frameOf({ type: 'presence', topic: name, ...change }), this.#changed)
+    })
   }
 
   /** The offset of the newest message; 0 before the first. */
@@ -32,71 +65,80 @@ export class Topic {
     return this.#offset
   }
 
-  /** Whether nothing was missed since then. No message is kept, so only the newest place will do. */
-  hasAllSince(since: Position | undefined): boolean {
-    return since?.epoch === this.epoch && since.offset === this.#offset
+  get isFollowed(): boolean {
+    return this.line.followers.size > 0
   }
 
-  /** Sends data to all who follow, encoded once. Returns its offset. */
-  publish(data: unknown, from?: string): number {
-    const frame = Buffer.from(JSON.stringify(this.message(data, this.#offset + 1, from)))
-    this.#offset++ // once it is sure that there is something to send
-    for (const { isLive, follower } of this.subscriptions) if (isLive) follower.write(frame)
-    return this.#offset
-  }
-
-  message(data: unknown, offset?: number, from?: string): TopicMessage {
-    return { type: 'message', topic: this.name, offset, from, at: timestamp(), data }
-  }
-}
-
-/** All topics that somebody follows; at most `maxRooms` of them are rooms. */
-export class Topics {
-  readonly #topics = new Map<string, Topic>()
-  readonly #maxRooms: number
-  #rooms = 0
-
-  constructor(maxRooms: number) {
-    this.#maxRooms = maxRooms
-  }
-
-  has(name: string): boolean {
-    return this.#topics.has(name)
-  }
-
-  /** Throws a `ProtocolError` if this would be one room too many. */
-  join(follower: Follower, name: string): Subscription {
-    const topic = this.#topics.get(name) ?? this.#make(name)
-    const subscription = { follower, topic, isLive: false }
-    topic.subscriptions.add(subscription)
+  /** Nothing goes out to it before it has had its answer. */
+  join(follower: Reader): Subscription {
+    const subscription = { follower, topic: this, after: Number.POSITIVE_INFINITY }
+    this.line.followers.add(subscription)
+    if (this.#presence?.join(follower.user)) this.#changed = this.line.reserve()
     return subscription
   }
 
-  /** Leaving twice is leaving once. */
-  leave(subscription: Subscription): void {
-    const { topic } = subscription
-    const hasLeft = topic.subscriptions.delete(subscription)
-    if (!hasLeft || topic.subscriptions.size > 0) return
-    this.#topics.delete(topic.name)
-    if (isRoom(topic.name)) this.#rooms--
+  /** Whether it had not left before. */
+  leave(subscription: Subscription): boolean {
+    if (!this.line.followers.delete(subscription)) return false
+    if (this.#presence?.leave(subscription.follower.user)) this.#changed = this.line.reserve()
+    if (!this.isFollowed) this.#presence?.close()
+    return true
   }
 
-  /** Returns the offset. A topic that nobody follows would be made for this one message: 1. */
-  publish(name: string, data: unknown, from?: string): number {
-    return this.#topics.get(name)?.publish(data, from) ?? 1
-  }
-
-  #make(name: string): Topic {
-    if (isRoom(name) && this.#rooms >= this.#maxRooms) {
-      throw new ProtocolError('too_many_rooms', 'no more rooms can be opened at the moment')
+  /** Returns the message's offset, none if it is transient. Throws a `ProtocolError` if it is too big. */
+  publish({ data, from, isTransient }: Publication): number | undefined {
+    const offset = isTransient ? undefined : this.#offset + 1
+    const text = this.textOf(data, offset, from)
+    const bytes = textFrame(text)
+    const isBounded = this.kind === 'room' || this.kind === 'user'
+    if (isBounded && bytes.length > MAX_MESSAGE) {
+      throw new ProtocolError('too_big', `expected data of at most 64 KiB, got ${bytes.length}`)
     }
-    const topic = new Topic(name)
-    this.#topics.set(name, topic)
-    if (isRoom(name)) this.#rooms++
-    return topic
+    if (isTransient) this.line.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
+    else this.line.push({ bytes, slot: this.#slot })
+    if (offset === undefined) return undefined
+    this.#offset = offset
+    if (this.#history) this.#archive.add(this.#history, text)
+    return offset
+  }
+
+  /** A message as its followers see it. Without an offset: the present state, or transient. */
+  textOf(data: unknown, offset?: number, from?: string): string {
+    const topic = this.#shown
+    return JSON.stringify({ type: 'message', topic, offset, from, at: timestamp(), data })
+  }
+
+  /**
+   * What a reader that had all up to `since` is told, and the messages that it missed. They are never
+   * a part: if not all of them are kept, or more than so many bytes, it has not recovered, and gets
+   * the newest.
+   */
+  standing(since: Position | undefined, maxBytes: number): [Standing, messages: string[]] {
+    const { epoch, offset } = this
+    const missed = this.#missedSince(since)
+    const messages = this.#history?.newest(missed ?? Number.POSITIVE_INFINITY, maxBytes) ?? []
+    const recovered = messages.length === missed
+    return [{ epoch, offset, recovered, ...this.#presence?.present }, messages]
+  }
+
+  /** Lets go of what it has kept. */
+  close(): void {
+    this.#presence?.close()
+    if (this.#history) this.#archive.forget(this.#history)
+  }
+
+  // Undefined if nobody can know.
+  #missedSince(since: Position | undefined): number | undefined {
+    if (since?.epoch !== this.epoch || since.offset < 0) return undefined
+    return since.offset <= this.#offset ? this.#offset - since.offset : undefined
+  }
+
+  // Of a task and of the figures only the newest state counts.
+  get #slot(): string | undefined {
+    return this.kind === 'task' || this.kind === 'stats' ? this.name : undefined
   }
 }
 
-function isRoom(name: string): boolean {
-  return name.startsWith('room:')
+function frameOf(message: ServerMessage) {
+  return { bytes: textFrame(JSON.stringify(message)) }
 }

@@ -26,7 +26,7 @@ $('other').setAttribute('href', `?user=${user === 'bob' ? 'alice' : 'bob'}`)
 field('user').value = user
 
 const socketUrl = new URL(`/ws?user=${user}`, location.href.replace(/^http/, 'ws'))
-const client = new Client(socketUrl, showStatus)
+const client = new Client(socketUrl, { onStatus: showStatus })
 
 // — jobs —
 
@@ -52,11 +52,13 @@ $('work').onsubmit = async (event) => {
 /** @type {Map<string, { task: Task, row: HTMLTableRowElement }>} */
 const shown = new Map()
 
-client.subscribe('tasks', ({ data, offset }) => {
-  const isPresentState = offset === undefined // newest first; changes come oldest first
-  if (isPresentState) clearTasks()
-  for (const task of isPresentState ? data.toReversed() : data) showTask(task)
-  summarize()
+client.subscribe('tasks', {
+  onMessage({ data, offset }) {
+    const isPresentState = offset === undefined // newest first; changes come oldest first
+    if (isPresentState) clearTasks()
+    for (const task of isPresentState ? data.toReversed() : data) showTask(task)
+    summarize()
+  },
 })
 
 function clearTasks() {
@@ -113,8 +115,10 @@ $('notify').onsubmit = async (event) => {
   if (!problem) field('note').value = ''
 }
 
-client.subscribe(`user:${user}`, ({ data, at }) => {
-  addLine($('notifications'), `${time(at)} from ${data.from}: `, data.message)
+client.subscribe(`user:${user}`, {
+  onMessage({ data, at }) {
+    addLine($('notifications'), `${time(at)} from ${data.from}: `, data.message)
+  },
 })
 
 // — chat —
@@ -126,13 +130,14 @@ function enter() {
   leave()
   room = field('room').value
   $('say-label').textContent = `Say in ${room}`
-  $('chat').replaceChildren()
-  leave = client.subscribe(`room:${room}`, ({ from, at, data }) => {
-    addLine(
-      $('chat'),
-      `${time(at)} ${from}: `,
-      typeof data === 'string' ? data : JSON.stringify(data),
-    )
+  leave = client.subscribe(`room:${room}`, {
+    onStart({ recovered }) {
+      if (!recovered) $('chat').replaceChildren() // what the room has kept comes now
+    },
+    onMessage({ from, at, data }) {
+      const text = typeof data === 'string' ? data : JSON.stringify(data)
+      addLine($('chat'), `${time(at)} ${from}: `, text)
+    },
   })
 }
 
@@ -144,9 +149,10 @@ $('join').onsubmit = (event) => {
 $('say').onsubmit = async (event) => {
   event.preventDefault()
   const input = field('text')
+  const said = client.publish(`room:${room}`, input.value)
+  input.value = ''
   try {
-    await client.publish(`room:${room}`, input.value)
-    input.value = ''
+    await said
   } catch (error) {
     addLine($('chat'), '', `Not sent: ${/** @type {Error} */ (error).message}`)
   }
@@ -199,11 +205,7 @@ function showStatus(status, delay, reason) {
   if (status !== 'waiting') return
   countdown = setInterval(show, 1000)
   if (!isLost) {
-    addLine(
-      $('chat'),
-      '',
-      `Disconnected${reason && `: ${reason}`}. What is said now will not be here.`,
-    )
+    addLine($('chat'), '', `Disconnected${reason && `: ${reason}`}.`)
   }
   isLost = true
 }

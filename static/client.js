@@ -1,166 +1,200 @@
-// The browser's side of `meanwhile.v1`: one socket that comes back by itself, topics to follow, and
-// answers that are paired with their requests. No dependencies.
+// The browser's side of `meanwhile.v1`: a socket that comes back by itself, topics that miss nothing or
+// say so, and messages that arrive once, also when it breaks in between. Runs in Node 22, too.
 
 /** @typedef {'connecting' | 'connected' | 'waiting' | 'closed'} Status */
 /** @typedef {{ topic: string, offset?: number, from?: string, at: string, data: any }} Message */
-/** @typedef {{ offset: number }} Answer */
-/** @typedef {{ resolve: (answer: Answer) => void, reject: (error: Error) => void }} Request */
+/** @typedef {{ recovered: boolean, messages: Message[], members?: string[], count?: number }} Start */
+/**
+ * `onStart` comes at each connection, ahead of the messages: unless it has recovered, something may be
+ * missing between what came before and what comes now. `onError`: the server refuses the topic.
+ * @typedef {{ onMessage: (message: Message) => void, onStart?: (start: Start) => void,
+ *   onPresence?: (change: { joined: string[], left: string[], count: number }) => void,
+ *   onError?: (error: Error) => void }} Listener
+ */
+/** @typedef {{ listener: Listener, since?: { epoch: string, offset: number } }} Topic */
+/** @typedef {{ message: any, done?: (answer: any) => void, failed?: (e: Error) => void }} Request */
 
-const SUBPROTOCOL = 'meanwhile.v1'
 const FIRST_DELAY = 500 // milliseconds, doubled at each failure
 const LONGEST_DELAY = 15_000
-const PING_EVERY = 20_000 // browsers hide the protocol's own pings, so a dead socket looks alive
+const PING_EVERY = 20 // seconds; browsers hide the protocol's own pings, so a dead socket looks alive
+const MAX_WAITING = 100 // messages
+const RATE = 15 // requests a second, and at once: below what the server allows
+const BURST = 25
+// `crypto.randomUUID` is there in secure contexts only.
+const newKey = () => ({ key: crypto.getRandomValues(new Uint32Array(4)).join('-') })
 
 export class Client {
   #url
-  #onStatus
-  #failures = 0
+  #options
+  #socket = /** @type {WebSocket | undefined} */ (undefined)
+  #topics = /** @type {Map<string, Topic>} */ (new Map())
+  #waiting = /** @type {Request[]} */ ([])
+  #sent = /** @type {Map<number, Request>} */ (new Map()) // by their ids, until they are answered
+  #isOpen = false
   #nextId = 1
-  #announcedDelay = 0
-  /** @type {WebSocket | undefined} */
-  #socket
-  /** @type {Map<string, (message: Message) => void>} */
-  #topics = new Map()
-  /** @type {Map<number, Request>} */
-  #requests = new Map()
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer
+  #credit = 0 // requests that may be sent
+  #timer = /** @type {any} */ (undefined) // to the next connection, or second of this one
+  #seconds = 0 // since the connection opened
+  #isHeard = false // since the last ping
+  #goodbye = { reconnect: true, delay: 0 }
+  #failures = 0
+  #isClosed = false
 
   /**
-   * Connects, and after a loss connects again until `close` is called.
-   * @param {string | URL} url of the WebSocket
-   * @param {(status: Status, delay: number, reason: string) => void} onStatus with the milliseconds
-   *   to the next try, and why the server closed
+   * Connects, and again after a loss. `token` is asked for one at each connection; `onStatus` hears the
+   * milliseconds to the next one, and why the last was closed.
+   * @param {string | URL} url @param {{ token?: () => string | Promise<string>,
+   *   onStatus?: (status: Status, delay: number, reason: string) => void }} [options]
    */
-  constructor(url, onStatus = () => {}) {
+  constructor(url, { token, onStatus = () => {} } = {}) {
     this.#url = url
-    this.#onStatus = onStatus
+    this.#options = { token, onStatus }
     this.#connect()
   }
 
-  /**
-   * Follows a topic, also after a reconnect. Returns the function that ends it.
-   * @param {string} topic
-   * @param {(message: Message) => void} onMessage
-   */
-  subscribe(topic, onMessage) {
-    this.#topics.set(topic, onMessage)
-    if (this.#isOpen()) this.#follow(topic)
+  /** Follows a topic, after a reconnect, too. Returns the function that ends it.
+   * @param {string} name @param {Listener} listener */
+  subscribe(name, listener) {
+    const topic = { listener }
+    this.#topics.set(name, topic)
+    if (this.#isOpen) this.#send(this.#subscription(name, topic))
     return () => {
-      this.#topics.delete(topic)
-      if (this.#isOpen()) this.#ask({ type: 'unsubscribe', topic }).catch(() => {})
+      if (this.#topics.get(name) !== topic) return
+      this.#topics.delete(name)
+      if (this.#isOpen) this.#send({ message: { type: 'unsubscribe', topic: name } })
     }
   }
 
   /**
-   * Resolves to the message's offset once the server has it. Rejects if it refuses or is away.
-   * @param {string} topic
-   * @param {unknown} data
-   * @returns {Promise<number>}
+   * Resolves to the message's offset once the server has it: after the next connection, if need be.
+   * Rejects if the server refuses it, when 100 are waiting, and at `close`. A transient one counts at
+   * the moment only: it may be dropped, and nobody hears whether it was.
+   * @param {string} topic @param {unknown} data @param {{ transient?: boolean }} [options]
+   * @returns {Promise<number | undefined>}
    */
-  async publish(topic, data) {
-    return (await this.#ask({ type: 'publish', topic, data })).offset
+  publish(topic, data, { transient = false } = {}) {
+    return new Promise((resolve, failed) => {
+      const message = { type: 'publish', topic, data, ...(transient ? { transient } : newKey()) }
+      if (this.#isClosed) return failed(new Error('the client is closed'))
+      if (transient) resolve(undefined)
+      if (transient && this.#credit < 1) return
+      if (this.#waiting.length >= MAX_WAITING) return failed(new Error('too much is waiting'))
+      this.#send({ message, done: ({ offset }) => resolve(offset), failed })
+    })
   }
 
   /** Leaves, and does not come back. */
   close() {
-    clearTimeout(this.#timer)
-    const socket = this.#socket
-    this.#socket = undefined
-    socket?.close(1000)
-    this.#lose()
-    this.#onStatus('closed', 0, '')
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#socket?.close(1000)
+    this.#lost(1000, '')
   }
 
-  #isOpen() {
-    return this.#socket?.readyState === WebSocket.OPEN
-  }
-
-  #connect() {
-    this.#onStatus('connecting', 0, '')
-    const socket = new WebSocket(this.#url, SUBPROTOCOL)
-    this.#socket = socket
-    // One that was given up may still have something to say, and is no longer heard.
-    const isCurrent = () => socket === this.#socket
-    socket.onopen = () => isCurrent() && this.#opened()
-    socket.onmessage = ({ data }) => isCurrent() && this.#receive(JSON.parse(data))
-    socket.onclose = ({ code, reason }) => isCurrent() && this.#closed(code, reason)
+  async #connect() {
+    this.#options.onStatus('connecting', 0, '')
+    try {
+      const bearer = this.#options.token ? [`bearer.${await this.#options.token()}`] : []
+      if (this.#isClosed) return
+      const socket = new WebSocket(this.#url, ['meanwhile.v1', ...bearer])
+      this.#socket = socket
+      // One that was given up may still have something to say, and is no longer heard.
+      const isCurrent = () => socket === this.#socket
+      socket.onopen = () => isCurrent() && this.#opened()
+      socket.onmessage = ({ data }) => isCurrent() && this.#receive(JSON.parse(data))
+      socket.onclose = ({ code, reason }) => isCurrent() && this.#lost(code, reason)
+    } catch (error) {
+      if (!this.#isClosed) this.#lost(0, String(error)) // no token, or none that can be sent
+    }
   }
 
   #opened() {
-    this.#failures = 0
-    this.#announcedDelay = 0
-    this.#onStatus('connected', 0, '')
-    for (const topic of this.#topics.keys()) this.#follow(topic)
-    this.#watch()
+    this.#isOpen = true
+    this.#seconds = 0
+    this.#credit = BURST
+    this.#waiting.unshift(...[...this.#topics].map((entry) => this.#subscription(...entry)))
+    this.#timer = setInterval(() => this.#tick(), 1_000)
+    this.#options.onStatus('connected', 0, '')
+    this.#send()
   }
 
-  /**
-   * @param {number} code
-   * @param {string} reason
-   */
-  #closed(code, reason) {
-    this.#socket = undefined
+  #tick() {
+    this.#credit = Math.min(BURST, this.#credit + RATE)
+    this.#send()
+    if (++this.#seconds % PING_EVERY > 0) return
+    this.#failures = 0 // it has lasted
+    if (this.#seconds > PING_EVERY && !this.#isHeard) {
+      this.#socket?.close()
+      return this.#lost(1006, 'the server is silent')
+    }
+    this.#isHeard = false
+    this.#socket?.send('{"type":"ping"}')
+  }
+
+  /** @param {number} code @param {string} reason */
+  #lost(code, reason) {
     clearTimeout(this.#timer)
-    this.#lose()
-    const mayComeBack = code < 4100 || code > 4199
-    if (!mayComeBack) return this.#onStatus('closed', 0, reason)
+    this.#socket = undefined
+    this.#isOpen = false
+    this.#credit = 0
+    const { reconnect, delay: announced } = this.#goodbye
+    this.#goodbye.delay = 0
+    const isFinal = code === 4101 ? !this.#options.token : code >= 4100 && code < 4200
+    this.#isClosed ||= isFinal || !reconnect
+    // What was sent and not answered is sent again with the same key, which makes it once.
+    const isKeyed = (/** @type {Request} */ { message }) => message.key
+    this.#waiting = [...this.#sent.values(), ...this.#waiting].filter(isKeyed)
+    this.#sent.clear()
+    if (this.#isClosed) {
+      for (const { failed } of this.#waiting.splice(0)) failed?.(new Error(reason || 'closed'))
+      return this.#options.onStatus('closed', 0, reason)
+    }
     // Full jitter: a thousand clients that were cut together do not come back together.
     const longest = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#failures++)
-    const delay = this.#announcedDelay || Math.random() * longest
-    this.#announcedDelay = 0
-    this.#onStatus('waiting', delay, reason)
+    const delay = announced || Math.random() * longest
     this.#timer = setTimeout(() => this.#connect(), delay)
-  }
-
-  #lose() {
-    for (const { reject } of this.#requests.values()) reject(new Error('the connection was lost'))
-    this.#requests.clear()
-  }
-
-  // Asks for a sign of life. Without one until the next time the socket is dead.
-  #watch() {
-    const socket = this.#socket
-    this.#timer = setTimeout(() => {
-      socket?.send('{"type":"ping"}')
-      this.#timer = setTimeout(() => {
-        socket?.close()
-        this.#closed(1006, 'the server is silent')
-      }, PING_EVERY)
-    }, PING_EVERY)
+    this.#options.onStatus('waiting', delay, reason)
   }
 
   /** @param {any} message */
   #receive(message) {
-    clearTimeout(this.#timer)
-    this.#watch()
-    if (message.type === 'message') this.#topics.get(message.topic)?.(message)
-    if (message.type === 'goodbye') this.#announcedDelay = message.delay
-    if (message.type !== 'ok' && message.type !== 'error') return
-
-    const request = this.#requests.get(message.id)
-    this.#requests.delete(message.id)
-    if (message.type === 'ok') request?.resolve(message)
-    else request?.reject(new Error(message.detail))
+    this.#isHeard = true
+    const { type, id, offset, code, detail } = message
+    const { listener, since } = this.#topics.get(message.topic) ?? {}
+    const request = this.#sent.get(id)
+    this.#sent.delete(id)
+    if (since && type === 'message') since.offset = offset ?? since.offset
+    if (type === 'message') listener?.onMessage(message)
+    else if (type === 'presence') listener?.onPresence?.(message)
+    else if (type === 'goodbye') this.#goodbye = message
+    else if (type === 'ok') request?.done?.(message)
+    else if (type === 'error') request?.failed?.(Object.assign(new Error(detail), { code }))
   }
 
-  /** @param {string} topic */
-  #follow(topic) {
-    this.#ask({ type: 'subscribe', topic }).catch(() => {
-      // Lost: asked again after the reconnect. Refused: nothing will come, as with an empty topic.
-    })
+  /** @param {string} name @param {Topic} topic @returns {Request} */
+  #subscription(name, topic) {
+    const { listener, since } = topic
+    return {
+      message: { type: 'subscribe', topic: name, since },
+      done: (answer) => {
+        if (this.#topics.get(name) !== topic) return
+        topic.since = { epoch: answer.epoch, offset: answer.offset }
+        listener.onStart?.(answer)
+        for (const message of answer.messages) listener.onMessage(message)
+      },
+      failed: (error) => listener.onError?.(error),
+    }
   }
 
-  /**
-   * @param {{ type: string, topic: string, data?: unknown }} request
-   * @returns {Promise<Answer>}
-   */
-  #ask(request) {
-    return new Promise((resolve, reject) => {
-      if (!this.#isOpen()) return reject(new Error('not connected'))
-      const id = this.#nextId++
-      this.#requests.set(id, { resolve, reject })
-      this.#socket?.send(JSON.stringify({ ...request, id }))
-    })
+  // Not faster than the server allows, or it would close.
+  /** @param {Request} [request] */
+  #send(request) {
+    if (request) this.#waiting.push(request)
+    while (this.#credit > 0 && this.#waiting.length > 0) {
+      const next = /** @type {Request} */ (this.#waiting.shift())
+      this.#credit--
+      this.#sent.set(this.#nextId, next)
+      this.#socket?.send(JSON.stringify({ ...next.message, id: this.#nextId++ }))
+    }
   }
 }

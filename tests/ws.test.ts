@@ -245,7 +245,10 @@ async function startHub(t: TestContext, lookUp: () => Promise<unknown>) {
     log: silent,
     origins: new Origins(settings),
     isDraining: () => false,
-    identify: () => ({ address: '', user: 'alice' }),
+    identify: () => ({
+      address: '',
+      identity: { user: 'alice', isAdmin: true, isGuest: false },
+    }),
     lookUps: { task: lookUp },
   })
   const server = createServer().on('upgrade', (...upgrade) => hub.upgrade(...upgrade))

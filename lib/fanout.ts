@@ -1,0 +1,139 @@
+// One to many. Frames stand in a line for each topic and go out to all who follow it, a slice of time
+// after the other, so that a message to thousands leaves the event loop free for others. What came in
+// meanwhile goes out together: one write for each follower, however many messages that is.
+//
+// One walk at a time for each line, in order. A follower gets the frames whose number is above its own
+// `after`: what it had with its answer, or missed before it came, is not given to it again.
+
+import { type Batch, batchOf, type Frame } from './frame.ts'
+
+/** Whoever can be sent frames. */
+export interface Follower {
+  deliver(batch: Batch): void
+}
+
+export interface Following {
+  readonly follower: Follower
+  /** The number of the last frame that is not for it. */
+  after: number
+}
+
+const SLICE = 5 // milliseconds
+const MAX_WAITING = 1_048_576 // bytes in one line
+
+interface Numbered extends Frame {
+  readonly number: number
+}
+
+export class Line {
+  readonly followers = new Set<Following>()
+  readonly #fanout: Fanout
+  #last = 0
+  #waiting: Numbered[] = []
+  #bytes = 0 // of these
+  #walk: Walk | undefined // under way
+
+  constructor(fanout: Fanout) {
+    this.#fanout = fanout
+  }
+
+  /** The number of the newest frame. */
+  get last(): number {
+    return this.#last
+  }
+
+  /** A number for a frame that comes later. Whoever follows from after this moment will not get it. */
+  reserve(): number {
+    return ++this.#last
+  }
+
+  push(frame: Frame, number: number = this.reserve()): void {
+    if (this.followers.size === 0) return
+    this.#waiting.push({ ...frame, number })
+    this.#bytes += frame.bytes.length
+    if (this.#bytes > MAX_WAITING) this.flush()
+    else this.#fanout.add(this)
+  }
+
+  /** Sends all that waits, without a pause. */
+  flush(): void {
+    this.send(Number.POSITIVE_INFINITY)
+  }
+
+  /** Sends until then (`performance.now()`). Whether all is sent. */
+  send(until: number): boolean {
+    for (;;) {
+      this.#walk ??= this.#begin()
+      if (!this.#walk) return true
+      // A set's iterator goes on where it was left, over those who have come, and not who have gone.
+      for (const following of this.#walk.rest) {
+        this.#walk.give(following)
+        if (performance.now() >= until) return false
+      }
+      this.#walk = undefined
+    }
+  }
+
+  #begin(): Walk | undefined {
+    if (this.#waiting.length === 0) return undefined
+    const frames = this.#waiting
+    this.#waiting = []
+    this.#bytes = 0
+    return new Walk(frames, this.followers.values())
+  }
+}
+
+/** The way of some frames along all who follow. */
+class Walk {
+  readonly rest: IterableIterator<Following>
+  readonly #frames: readonly Numbered[]
+  readonly #batch: Batch
+  readonly #first: number
+  readonly #last: number
+
+  constructor(frames: readonly Numbered[], rest: IterableIterator<Following>) {
+    const numbers = frames.map(({ number }) => number)
+    this.#frames = frames
+    this.#batch = batchOf(frames)
+    this.#first = Math.min(...numbers)
+    this.#last = Math.max(...numbers)
+    this.rest = rest
+  }
+
+  give({ follower, after }: Following): void {
+    if (after < this.#first) follower.deliver(this.#batch)
+    else if (after < this.#last) {
+      follower.deliver(batchOf(this.#frames.filter(({ number }) => number > after)))
+    }
+  }
+}
+
+/** The lines that have something to send, in turn. */
+export class Fanout {
+  readonly #lines = new Set<Line>()
+  #isScheduled = false
+
+  add(line: Line): void {
+    this.#lines.add(line)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#lines.size === 0) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#send(performance.now() + SLICE)
+      this.#schedule()
+    })
+  }
+
+  #send(until: number): void {
+    for (const line of this.#lines) {
+      this.#lines.delete(line)
+      if (line.send(until)) continue
+      this.#lines.add(line) // behind the others, whose turn is next
+      return
+    }
+  }
+}

@@ -1,0 +1,27 @@
+// Who may follow what, and publish where.
+
+import type { Identity } from './auth.ts'
+import { ProtocolError, parseTopic } from './protocol.ts'
+
+/** The topic behind a user's name for it. Throws a `ProtocolError` if it is not for this user. */
+export function topicFor({ user, isAdmin }: Identity, topic: string): string {
+  const { kind, name } = parseTopic(topic)!
+  if (kind === 'user' && name !== user) {
+    throw new ProtocolError('forbidden', 'only this user may follow the topic')
+  }
+  if (kind === 'stats' && !isAdmin) {
+    throw new ProtocolError('forbidden', 'only an admin may follow the topic')
+  }
+  return kind === 'tasks' && !isAdmin ? tasksOf(user) : topic
+}
+
+/** The topic of one user's tasks, which that user knows as `tasks`. */
+export function tasksOf(user: string): string {
+  return `tasks:${user}`
+}
+
+/** Throws a `ProtocolError` for where only the server publishes. */
+export function checkPublish(topic: string): void {
+  if (parseTopic(topic)?.kind === 'room') return
+  throw new ProtocolError('forbidden', 'only the server publishes to this topic')
+}
