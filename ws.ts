@@ -16,7 +16,7 @@ import { Crowd } from './lib/crowd.ts'
 import { isA } from './lib/errors.ts'
 import { Gate, type GateOptions } from './lib/gate.ts'
 import { Heartbeat } from './lib/heartbeat.ts'
-import { type Counter, Metrics } from './lib/metrics.ts'
+import { type Counter, type Family, Metrics } from './lib/metrics.ts'
 import { checkPublish, topicFor } from './lib/permission.ts'
 import {
   answerText,
@@ -43,6 +43,7 @@ export interface HubOptions extends GateOptions, ConnectionLimits, TopicLimits {
   readonly lookUps: Partial<Record<TopicKind, (name: string, who: Identity) => Promise<unknown>>>
 }
 
+const COUNTED: readonly number[] = [1000, 1002, 1005, 1006, 1007, 1009, ...Object.values(CLOSE)]
 const GOODBYES_AT_ONCE = 100
 const ENVELOPE = 16_384 // bytes of an answer at most, beside the messages in it
 
@@ -56,6 +57,7 @@ export class Hub {
   readonly #heartbeat: Heartbeat
   readonly #topics: Topics
   readonly #received: Counter
+  readonly #closed: Family<Counter>
 
   constructor(options: HubOptions) {
     const { metrics = new Metrics(), heartbeatSeconds } = options
@@ -63,7 +65,8 @@ export class Hub {
     this.#gate = new Gate(options)
     this.#heartbeat = new Heartbeat(this.#connections, heartbeatSeconds)
     this.#topics = new Topics(options, metrics)
-    this.#received = metrics.counter('socket_messages_total', 'From clients.').of()
+    this.#received = metrics.counter('socket_messages_total', 'Frames from clients.').of()
+    this.#closed = metrics.counter('sockets_closed_total', 'WebSockets that ended, by code.')
     metrics.gauge('sockets', 'Open WebSockets.', () => this.size)
   }
 
@@ -116,8 +119,9 @@ export class Hub {
     if (this.size === 0) this.#heartbeat.stop()
     connection.ended()
     for (const topic of connection.subscriptions.keys()) this.#leave(connection, topic)
-    const { user, closedWith, error } = connection
-    this.#options.log.info('client disconnected', { code: closedWith ?? code, user, error })
+    const { user, closedWith = code, error } = connection
+    this.#closed.of({ code: COUNTED.includes(closedWith) ? String(closedWith) : 'other' }).add()
+    this.#options.log.info('client disconnected', { code: closedWith, user, error })
   }
 
   #receive(connection: Connection, data: Buffer, isBinary: boolean): void {

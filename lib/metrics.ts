@@ -99,6 +99,12 @@ export class Metrics {
     this.#all.set(`meanwhile_${name}`, { help, type: 'gauge', lines })
   }
 
+  /** A counter or a gauge as it is now, over all labels. */
+  total(name: string): number {
+    const lines = this.#all.get(`meanwhile_${name}`)?.lines(name) ?? []
+    return lines.reduce((sum, text) => sum + Number(text.slice(text.lastIndexOf(' '))), 0)
+  }
+
   page(): Reply {
     const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
     return { status: 200, headers, body: this.text() }

@@ -1,25 +1,18 @@
 // Figures of the process itself: memory, and how late the event loop is.
 
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { LoopDelay } from './loop-delay.ts'
 import type { Metrics } from './metrics.ts'
-
-const RESOLUTION = 20 // milliseconds: it looks 50 times a second
 
 /** Returns what ends the measuring. */
 export function measureProcess(metrics: Metrics): () => void {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION })
-  delay.enable()
+  const loop = new LoopDelay()
   metrics.gauge('event_loop_delay_seconds', 'Since it was last asked for.', () => {
-    // What it records is the whole interval, of which only what is above it is a delay.
-    const seconds = (nanoseconds: number) =>
-      Math.max(0, (nanoseconds || 0) / 1e9 - RESOLUTION / 1_000)
-    const readings = [
-      [{ quantile: '0.5' }, seconds(delay.percentile(50))],
-      [{ quantile: '0.99' }, seconds(delay.percentile(99))],
-      [{ quantile: '1' }, seconds(delay.max)],
-    ] as const
-    delay.reset()
-    return readings
+    const { p50, p99, max } = loop.read()
+    return [
+      [{ quantile: '0.5' }, p50 / 1_000],
+      [{ quantile: '0.99' }, p99 / 1_000],
+      [{ quantile: '1' }, max / 1_000],
+    ]
   })
   metrics.gauge(
     'memory_bytes',
@@ -33,5 +26,5 @@ export function measureProcess(metrics: Metrics): () => void {
       ]
     },
   )
-  return () => delay.disable()
+  return () => loop.stop()
 }
