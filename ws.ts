@@ -90,8 +90,8 @@ export class Hub {
 
   /** Takes over the socket of an HTTP request: the listener of the server's `upgrade`. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#gate.upgrade(req, socket, head, (webSocket, { identity }) => {
-      this.#welcome(webSocket, new Connection(webSocket, socket, identity, this.#options))
+    this.#gate.upgrade(req, socket, head, (webSocket, client) => {
+      this.#welcome(webSocket, new Connection(webSocket, socket, client, this.#options))
     })
   }
 
@@ -107,8 +107,9 @@ export class Hub {
     this.#connections.add(connection)
     this.#heartbeat.start()
     socket.on('message', (data, isBinary) => this.#receive(connection, data as Buffer, isBinary))
-    socket.on('ping', () => this.#mayGoOn(connection))
-    socket.on('pong', () => this.#mayGoOn(connection))
+    const hear = () => void this.#mayGoOn(connection)
+    socket.on('ping', hear)
+    socket.on('pong', hear)
     socket.on('close', (code) => this.#farewell(connection, code))
     socket.on('error', (error) => connection.failed(error)) // `close` follows
     this.#options.log.info('client connected', { user: connection.user, clients: this.size })
@@ -117,8 +118,9 @@ export class Hub {
   #farewell(connection: Connection, code: number): void {
     this.#connections.delete(connection)
     if (this.size === 0) this.#heartbeat.stop()
+    this.#gate.leave(connection.client)
     connection.ended()
-    for (const topic of connection.subscriptions.keys()) this.#leave(connection, topic)
+    for (const topic of connection.subscriptions?.keys() ?? []) this.#leave(connection, topic)
     const { user, closedWith = code, error } = connection
     this.#closed.of({ code: COUNTED.includes(closedWith) ? String(closedWith) : 'other' }).add()
     this.#options.log.info('client disconnected', { code: closedWith, user, error })
@@ -197,7 +199,7 @@ export class Hub {
     } while (topic.offset !== offset)
 
     // The client may have unsubscribed, or left, while the look-up was under way.
-    const isCurrent = connection.subscriptions.get(name) === subscription
+    const isCurrent = connection.subscriptions?.get(name) === subscription
     if (lookUp && state === undefined) {
       if (isCurrent) this.#leave(connection, name)
       throw new ProtocolError('not_found', 'there is no such topic')
@@ -205,7 +207,7 @@ export class Hub {
     // What is on its way to one who follows already goes ahead of the answer, which has it, too.
     if (Number.isFinite(subscription.after)) topic.line.flush()
     connection.forget(topic.name)
-    const [standing, messages] = topic.standing(since, connection.room - ENVELOPE)
+    const [standing, messages] = topic.standing(since, connection.spare - ENVELOPE)
     connection.sendText(answerText(id, name, standing, messages))
     if (!isCurrent) return
     subscription.after = topic.line.last
@@ -213,6 +215,7 @@ export class Hub {
   }
 
   #join(connection: Connection, name: string, ownName: string): Subscription {
+    connection.subscriptions ??= new Map()
     const { subscriptions } = connection
     const existing = subscriptions.get(name)
     if (existing) return existing
@@ -226,9 +229,9 @@ export class Hub {
   }
 
   #leave(connection: Connection, name: string): void {
-    const subscription = connection.subscriptions.get(name)
+    const subscription = connection.subscriptions?.get(name)
     if (!subscription) return
-    connection.subscriptions.delete(name)
+    connection.subscriptions?.delete(name)
     connection.forget(subscription.topic.name)
     this.#topics.leave(subscription)
   }

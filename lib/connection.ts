@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import type { Identity } from './auth.ts'
 import { type Batch, type Frame, textFrame } from './frame.ts'
+import type { Client } from './gate.ts'
 import { TokenBucket } from './limits.ts'
 import { Newest } from './newest.ts'
 import { CLOSE, type ServerMessage, SUBPROTOCOL } from './protocol.ts'
@@ -25,9 +26,9 @@ export interface ConnectionLimits {
 const MAX_WAITERS = 100
 
 export class Connection {
-  readonly identity: Identity
-  /** By topic. */
-  readonly subscriptions = new Map<string, Subscription>()
+  readonly client: Client
+  /** By topic. Undefined before the first. */
+  subscriptions: Map<string, Subscription> | undefined
   /** The code with which the server closed it, if it did: a client that is gone can't repeat it. */
   closedWith: number | undefined
   /** What it sent against the RFC, as `ws` names it; `ws` then closes with the code for that. */
@@ -43,13 +44,17 @@ export class Connection {
   #newest: Newest | undefined
   #waiters: (() => void)[] | undefined
 
-  constructor(socket: WebSocket, raw: Duplex, identity: Identity, limits: ConnectionLimits) {
-    this.identity = identity
+  constructor(socket: WebSocket, raw: Duplex, client: Client, limits: ConnectionLimits) {
+    this.client = client
     this.#socket = socket
     this.#raw = raw
     this.#limits = limits
     this.#bucket = new TokenBucket(limits.messageRate, limits.messageBurst)
     this.#nextBeat = performance.now() + limits.heartbeatSeconds * 1_000
+  }
+
+  get identity(): Identity {
+    return this.client.identity
   }
 
   get user(): string {
@@ -73,7 +78,7 @@ export class Connection {
   }
 
   /** Bytes that may still be sent to it before it reads. */
-  get room(): number {
+  get spare(): number {
     return this.#limits.maxUnsent - this.#raw.writableLength - (this.#newest?.bytes ?? 0)
   }
 
@@ -90,7 +95,7 @@ export class Connection {
   deliver({ frames, bytes, isPlain }: Batch): void {
     if (!this.isOpen) return
     const mayGoTogether = isPlain || !this.isLagging
-    if (mayGoTogether && bytes.length <= this.room) this.#write(bytes)
+    if (mayGoTogether && this.#fits(bytes.length)) this.#write(bytes)
     else for (const frame of frames) this.#put(frame)
   }
 
@@ -150,8 +155,14 @@ export class Connection {
     const { slot, bytes } = frame
     if (slot !== undefined && this.isLagging) return this.#hold(slot, frame)
     // Who has read everything may get any message, be it larger than the bound.
-    if (bytes.length <= this.room || this.#raw.writableLength === 0) this.#write(bytes)
+    if (this.#fits(bytes.length) || this.#raw.writableLength === 0) this.#write(bytes)
     else this.#tooSlow()
+  }
+
+  // What the kernel takes at once does not count, so that is offered to it first.
+  #fits(length: number): boolean {
+    if (length > this.spare) this.#uncork()
+    return length <= this.spare
   }
 
   #hold(slot: string, frame: Frame): void {

@@ -19,7 +19,7 @@ export interface Following {
 }
 
 const SLICE = 5 // milliseconds
-const MAX_WAITING = 1_048_576 // bytes in one line
+const MAX_WAITING = 262_144 // bytes in one line; more, and it goes out without a pause
 
 interface Numbered extends Frame {
   readonly number: number

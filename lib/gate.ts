@@ -55,21 +55,27 @@ export class Gate {
     })
   }
 
-  /** Lets the client in, or answers why not. */
+  /** Lets the client in, or answers why not. Who was let in has to be taken back with `leave`. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, welcome: Welcome): void {
-    socket.on('error', () => socket.destroy()) // first: without it, a reset would end the process
+    socket.on('error', destroy) // first: without it, a reset would end the process
     try {
       this.#check(req)
       const client = this.#options.identify(req)
       this.#checkAddress(client)
       this.#upgrader.handleUpgrade(req, socket, head, (webSocket) => {
-        this.#count(webSocket, client)
+        socket.off('error', destroy) // `ws` has its own now
+        this.#byAddress.add(client.address)
         welcome(webSocket, client)
       })
     } catch (error) {
       if (!(error instanceof HttpError)) this.#options.log.error('upgrade failed', { error })
       refuse(socket, error)
     }
+  }
+
+  /** To be called when a client that was let in is gone. */
+  leave({ address }: Client): void {
+    this.#byAddress.remove(address)
   }
 
   #check(req: IncomingMessage): void {
@@ -91,11 +97,6 @@ export class Gate {
     if (this.#byAddress.of(address) < this.#options.maxConnectionsPerAddress) return
     throw new HttpError(429, 'too many connections from this address', RETRY_SOON)
   }
-
-  #count(webSocket: WebSocket, { address }: Client): void {
-    this.#byAddress.add(address)
-    webSocket.once('close', () => this.#byAddress.remove(address))
-  }
 }
 
 /** What a plain request for the WebSocket's path gets (RFC 9110 §15.5.22, RFC 6455 §4.4). */
@@ -115,4 +116,9 @@ function checkHandshake(req: IncomingMessage): void {
   const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim())
   if (!offered || offered.includes(SUBPROTOCOL)) return
   throw new HttpError(400, `expected the subprotocol ${SUBPROTOCOL} or none`)
+}
+
+// One for all sockets: a function for each would cost each of them.
+function destroy(this: Duplex): void {
+  this.destroy()
 }

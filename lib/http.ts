@@ -77,7 +77,6 @@ export class HttpServer {
     this.#server.maxConnections = options.maxConnections
 
     const listener = (req: IncomingMessage, res: ServerResponse) => this.#respond(req, res)
-    this.#server.on('connection', (socket) => this.#watch(socket))
     this.#server.on('request', listener)
     this.#server.on('checkContinue', listener) // Node would ask for the body before it is wanted
     this.#server.on('checkExpectation', listener)
@@ -105,23 +104,26 @@ export class HttpServer {
   }
 
   // When a connection dies Node tells the reply whose turn it is, not those in line behind it.
-  #watch(socket: Duplex): void {
+  #repliesOn(socket: Duplex): Set<ServerResponse> {
+    const known = this.#byConnection.get(socket)
+    if (known) return known
     const replies = new Set<ServerResponse>()
     this.#byConnection.set(socket, replies)
     socket.once('close', () => {
       for (const res of replies) res.emit('close')
     })
+    return replies
   }
 
   // Behind a request that still waits for its reply, that reply would end up among the frames.
   #upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#byConnection.get(socket)!.size > 0) socket.destroy()
+    if (this.#byConnection.get(socket)?.size) socket.destroy()
     else this.#options.upgrade(req, socket, head)
   }
 
   // Never rejects: whatever is thrown on the way becomes a reply.
   async #respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const together = this.#byConnection.get(req.socket)!
+    const together = this.#repliesOn(req.socket)
     this.#replies.add(res)
     together.add(res)
     res.once('close', () => {
@@ -182,7 +184,7 @@ export class HttpServer {
 
   // What the parser refused never became a request. Node would answer it without a body.
   #refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const isMidReply = [...this.#byConnection.get(socket)!].some((res) => res.headersSent)
+    const isMidReply = [...(this.#byConnection.get(socket) ?? [])].some((res) => res.headersSent)
     if (isMidReply || error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else refuse(socket, new HttpError(UNPARSED[error.code ?? ''] ?? 400))
   }
