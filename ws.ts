@@ -97,6 +97,7 @@ export class Hub {
 
   /** Says goodbye to all, in batches. Who has not closed after so many milliseconds is cut off. */
   async close(milliseconds: number): Promise<void> {
+    this.#topics.flush()
     await this.#sayGoodbye()
     if (await within(milliseconds, this.#connections.whenEmpty())) return
     for (const connection of this.#connections) connection.terminate()

@@ -118,6 +118,11 @@ export class Fanout {
     this.#schedule()
   }
 
+  /** Sends all that waits, without a pause. */
+  flush(): void {
+    this.#send(Number.POSITIVE_INFINITY)
+  }
+
   #schedule(): void {
     if (this.#isScheduled || this.#lines.size === 0) return
     this.#isScheduled = true

@@ -72,6 +72,11 @@ export class Topics {
     return offset
   }
 
+  /** Sends what is still on its way. */
+  flush(): void {
+    this.#fanout.flush()
+  }
+
   #publish(name: string, publication: Publication): number | undefined {
     const topic = this.#topics.get(name) ?? (kindOf(name) === 'room' && this.#make(name))
     if (!topic) return 1
