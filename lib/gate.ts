@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { checkFraming, splitTarget } from './framing.ts'
 import { refuse } from './http.ts'
+import type { Identity } from './identity.ts'
 import { Tally } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Origins } from './origin.ts'
@@ -18,17 +19,14 @@ export interface GateOptions {
   readonly isDraining: () => boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
-  /** The client's address and user. Throws an `HttpError` for whom it does not let in. */
-  readonly identify: (req: IncomingMessage) => Client
+  /** The client's address. */
+  readonly addressOf: (req: IncomingMessage) => string
+  /** Who it is. Throws an `HttpError` for whom it does not let in. */
+  readonly identify: (req: IncomingMessage, query: URLSearchParams) => Identity
   readonly log: Log
 }
 
-export interface Client {
-  readonly address: string
-  readonly user: string
-}
-
-type Welcome = (socket: WebSocket, client: Client) => void
+type Welcome = (socket: WebSocket, identity: Identity) => void
 
 // Far below the defaults of `ws`: this is what one socket may cost before its first whole message.
 const UPGRADER: ServerOptions & { closeTimeout: number } = {
@@ -59,11 +57,13 @@ export class Gate {
     socket.on('error', () => socket.destroy()) // first: without it, a reset would end the process
     try {
       this.#check(req)
-      const client = this.#options.identify(req)
-      this.#checkAddress(client)
+      const address = this.#options.addressOf(req)
+      this.#checkAddress(address)
+      const query = new URLSearchParams(splitTarget(req.url ?? '').query)
+      const identity = this.#options.identify(req, query) // last, since it may use up a ticket
       this.#upgrader.handleUpgrade(req, socket, head, (webSocket) => {
-        this.#count(webSocket, client)
-        welcome(webSocket, client)
+        this.#count(webSocket, address)
+        welcome(webSocket, identity)
       })
     } catch (error) {
       if (!(error instanceof HttpError)) this.#options.log.error('upgrade failed', { error })
@@ -86,12 +86,12 @@ export class Gate {
     throw new HttpError(503, 'too many connections', RETRY_SOON)
   }
 
-  #checkAddress({ address }: Client): void {
+  #checkAddress(address: string): void {
     if (this.#byAddress.of(address) < this.#options.maxConnectionsPerAddress) return
     throw new HttpError(429, 'too many connections from this address', RETRY_SOON)
   }
 
-  #count(webSocket: WebSocket, { address }: Client): void {
+  #count(webSocket: WebSocket, address: string): void {
     this.#byAddress.add(address)
     webSocket.once('close', () => this.#byAddress.remove(address))
   }

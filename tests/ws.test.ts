@@ -245,7 +245,8 @@ async function startHub(t: TestContext, lookUp: () => Promise<unknown>) {
     log: silent,
     origins: new Origins(settings),
     isDraining: () => false,
-    identify: () => ({ address: '', user: 'alice' }),
+    addressOf: () => '',
+    identify: () => ({ user: 'alice', isAdmin: true, isGuest: false }),
     lookUps: { task: lookUp },
   })
   const server = createServer().on('upgrade', (...upgrade) => hub.upgrade(...upgrade))
