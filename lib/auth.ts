@@ -63,11 +63,11 @@ export class Auth {
 
 function named(query: URLSearchParams): Identity {
   const user = query.get('user')
-  if (user !== null && !isName(user)) {
-    throw unprocessable('user', `expected a user name: ${NAME_RULE}`)
+  if (user === null) {
+    return { user: `guest-${randomBytes(4).toString('hex')}`, isAdmin: true, isGuest: true }
   }
-  const guest = `guest-${randomBytes(4).toString('hex')}`
-  return { user: user ?? guest, isAdmin: true, isGuest: user === null }
+  if (isName(user)) return { user, isAdmin: true, isGuest: false }
+  throw unprocessable('user', `expected a user name: ${NAME_RULE}`)
 }
 
 function tokensOf(req: Head, query: URLSearchParams): string[] {
@@ -76,8 +76,8 @@ function tokensOf(req: Head, query: URLSearchParams): string[] {
 
 // Node's parsed headers keep the first Authorization only, so that a second one would go unnoticed.
 function bearersOf({ rawHeaders }: Head): string[] {
-  const isName = (text: string, i: number) => i % 2 === 0 && /^authorization$/i.test(text)
-  const values = rawHeaders.filter((_, i) => i > 0 && isName(rawHeaders[i - 1]!, i - 1))
+  const isNamed = (at: number) => /^authorization$/i.test(rawHeaders[at - 1] ?? '')
+  const values = rawHeaders.filter((_, at) => at % 2 === 1 && isNamed(at)) // names stand before them
   if (values.length > 1) return values // two, whatever their schemes
   const [scheme, token = ''] = values[0]?.split(/ +(.*)/s) ?? []
   return scheme?.toLowerCase() === 'bearer' ? [token] : []
