@@ -1,35 +1,33 @@
-// The whole server, put together: settings → journal → tasks → hub → routes → listen. What each route
-// does is here; how, is in the parts. Importing this file starts nothing.
+// The whole server, put together: settings → journal → tasks → hub → routes → listen. Which routes
+// there are is here; what they do, is in the parts. Importing this file starts nothing.
 //
 //     npm start, or on Node 22.18 and later: node server.ts [--repair]
 
 import { fileURLToPath } from 'node:url'
+import { demoHandlers, type Jobs } from './jobs/demo.ts'
 import { notify } from './jobs/notify.ts'
-import { render, VIEW } from './jobs/render.ts'
+import { render } from './jobs/render.ts'
 import { writeLog } from './jobs/write-log.ts'
 import { clientAddress } from './lib/address.ts'
-import { identify } from './lib/auth.ts'
-import { Batch } from './lib/batch.ts'
+import { Auth } from './lib/auth.ts'
 import { readSettings, type Settings } from './lib/config.ts'
-import { isA } from './lib/errors.ts'
 import { fileRoutes } from './lib/files.ts'
-import { splitTarget } from './lib/framing.ts'
 import { upgradeRequired } from './lib/gate.ts'
 import { HttpServer } from './lib/http.ts'
 import { Journal } from './lib/journal.ts'
 import { repairJournal } from './lib/journal-repair.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
-import { isName, NAME_RULE } from './lib/names.ts'
-import { numbersOf, wholeOf } from './lib/numbers.ts'
 import { Origins } from './lib/origin.ts'
 import { isAsked, isMain, run } from './lib/process.ts'
-import { HttpError, json, RETRY_SOON, type Reply, unprocessable } from './lib/reply.ts'
+import { HttpError, json, RETRY_SOON, type Reply } from './lib/reply.ts'
 import type { Request } from './lib/request.ts'
 import { Router, type Routes } from './lib/router.ts'
-import { behind, LISTED, taskHandlers } from './lib/task-routes.ts'
+import { StatsFeed } from './lib/stats.ts'
+import { TaskFeed } from './lib/task-feed.ts'
+import { taskHandlers, toHttpError } from './lib/task-routes.ts'
 import { measureProcess } from './lib/vitals.ts'
-import { type Definition, KeyReusedError, QueueFullError, type Task, TaskQueue } from './tasks.ts'
+import { type Definition, TaskQueue } from './tasks.ts'
 import { Hub } from './ws.ts'
 
 export interface App {
@@ -55,10 +53,8 @@ export interface Additions {
   readonly log?: Log
 }
 
-const BATCH = 100 // milliseconds between two frames of `tasks`
 const HTTP_CONNECTIONS = 1_000 // beside the WebSockets
 const GOODBYE = 5_000 // milliseconds at most: a quarter of the time to stop is for the sockets
-const DEFAULT_MESSAGE = 'You have a notification'
 const STATIC = fileURLToPath(new URL('static/', import.meta.url))
 
 /**
@@ -88,8 +84,10 @@ interface Base {
 
 async function compose(settings: Settings, additions: Additions, base: Base): Promise<App> {
   const { log, metrics, journal } = base
+  const { capacity } = settings
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
   const origins = new Origins({ ...settings, allowedHosts: [...settings.allowedHosts, host] })
+  const auth = new Auth(settings.authSecret)
   let isDraining = false
 
   const jobs = {
@@ -100,12 +98,15 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   const tasks = new TaskQueue({
     ...settings,
     ...base,
+    capacityPerOwner: auth.isOpen ? capacity : Math.max(1, Math.floor(capacity / 4)),
     definitions: [...Object.values(jobs), ...(additions.definitions ?? [])],
-    onChange: (task) => {
-      const topic = `task:${task.id}`
-      if (hub.isFollowed(topic)) tell(topic, task.snapshot())
-      if (hub.isFollowed('tasks')) changed.add(task.id)
-    },
+    onChange: (task) => feed.changed(task),
+  })
+  const feed = new TaskFeed({
+    tasks,
+    isFollowed: (topic) => hub.isFollowed(topic),
+    publish: (topic, data) => hub.publish(topic, data),
+    log,
   })
   const hub = new Hub({
     ...settings,
@@ -113,30 +114,16 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     origins,
     path: '/ws',
     isDraining: () => isDraining,
-    identify: (req) => ({
-      address: clientAddress(req, settings.trustProxy),
-      identity: {
-        user: identify(new URLSearchParams(splitTarget(req.url ?? '').query)),
-        isAdmin: true,
-        isGuest: false,
-      },
-    }),
-    lookUps: {
-      task: (id) => tasks.find(id),
-      tasks: async () => (await tasks.list({ limit: LISTED })).tasks.map(withoutResult),
-    },
+    addressOf: (req) => clientAddress(req, settings.trustProxy),
+    identify: (req, query) => auth.identifySocket(req, query),
+    lookUps: { ...feed.lookUps, stats: async () => stats.newest },
   })
-  const changed = new Batch(BATCH, async (ids) => {
-    const found = await Promise.all(ids.map((id) => tasks.find(id)))
-    const known = found.filter((task) => task !== undefined)
-    tell('tasks', known.map(withoutResult))
+  const stats = new StatsFeed(metrics, (figures) => {
+    if (hub.isFollowed('stats')) feed.tell('stats', figures)
   })
-  const tell = (topic: string, data: unknown) => {
-    hub.publish(topic, data).catch((error) => log.error('publish failed', { error }))
-  }
 
   const files = await fileRoutes(additions.files ?? STATIC)
-  const own = createRoutes(tasks, jobs, metrics, () => isDraining)
+  const own = createRoutes({ auth, tasks, jobs, metrics, isDraining: () => isDraining })
   const http = new HttpServer({
     ...settings,
     log,
@@ -146,6 +133,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     maxConnections: settings.maxConnections + HTTP_CONNECTIONS,
     isDraining: () => isDraining,
     translate: toHttpError,
+    identify: (req, query) => auth.identify(req, query),
     upgrade: (req, socket, head) => hub.upgrade(req, socket, head),
   })
   const port = await http.listen(settings.port, settings.host)
@@ -153,6 +141,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   const stopMeasuring = measureProcess(metrics)
   tasks.resume()
   log.info('listening', { url })
+  if (auth.isOpen) log.warn('open: a user is whoever they say, since there is no AUTH_SECRET')
 
   let closing: Promise<boolean> | undefined
   const close = (milliseconds = settings.drainSeconds * 1_000, isCrash = false) =>
@@ -165,59 +154,48 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     const left = () => Math.max(0, deadline - performance.now())
     isDraining = true
     const lost = await tasks.drain(milliseconds - Math.min(GOODBYE, milliseconds / 4), isCrash)
-    await changed.flush()
+    await feed.flush()
     await hub.close(left() / 2)
     await http.close(left())
     await journal?.close()
+    stats.stop()
     stopMeasuring()
     log.info('stopped')
     return lost.length === 0
   }
 }
 
-type Jobs = { writeLog: ReturnType<typeof writeLog>; notify: ReturnType<typeof notify> }
+interface Parts {
+  readonly auth: Auth
+  readonly tasks: TaskQueue
+  readonly jobs: Jobs
+  readonly metrics: Metrics
+  readonly isDraining: () => boolean
+}
 
-function createRoutes(
-  tasks: TaskQueue,
-  jobs: Jobs,
-  metrics: Metrics,
-  isDraining: () => boolean,
-): Routes {
+function createRoutes({ auth, tasks, jobs, metrics, isDraining }: Parts): Routes {
+  const demo = demoHandlers(tasks, jobs, auth.isOpen)
   const about = taskHandlers(tasks)
   return {
-    'POST /process': startProcess,
-    'POST /notify/:user': startNotification,
-    'POST /render': startRender,
+    'POST /process': demo.startProcess,
+    'POST /notify/:user': demo.startNotification,
+    'POST /render': demo.startRender,
     'GET /tasks': about.list,
     'GET /tasks/:id': about.show,
     'GET /tasks/:id/result': about.showResult,
     'DELETE /tasks/:id': about.cancel,
     'POST /tasks/:id/retry': about.retry,
+    'POST /ticket': makeTicket,
     'GET /healthz': () => json(200, { status: 'ok' }),
     'GET /readyz': showReadiness,
-    'GET /metrics': () => metrics.page(),
+    'GET /metrics': showFigures,
     'GET /ws': refusePlain,
   }
 
-  async function startProcess(request: Request): Promise<Reply> {
-    const fail = wholeOf(request.query, 'fail', 0, 1_000) ?? 0
-    const entry = { line: `Processed: ${JSON.stringify(await request.json())}`, fail }
-    return accepted(await tasks.add(jobs.writeLog, entry, await behind(request)))
-  }
-
-  async function startNotification(request: Request): Promise<Reply> {
-    const user = request.params.user!
-    if (!isName(user)) throw unprocessable('user', `expected a user name: ${NAME_RULE}`)
-    const { message = DEFAULT_MESSAGE } = request.hasBody ? await request.json() : {}
-    if (typeof message !== 'string') throw unprocessable('/message', 'expected a string')
-    const notification = { user, from: identify(request.query), message }
-    const { id } = await tasks.add(jobs.notify, notification, await behind(request))
-    return json(202, { detail: 'notification queued', id }, { location: `/tasks/${id}` })
-  }
-
-  async function startRender(request: Request): Promise<Reply> {
-    const view = numbersOf(request.hasBody ? await request.json() : {}, VIEW)
-    return accepted(await tasks.add(render, view, await behind(request)))
+  function makeTicket(request: Request): Reply {
+    const ticket = auth.ticketFor(request.authenticate())
+    if (ticket !== undefined) return json(200, { ticket }, { 'cache-control': 'no-store' })
+    throw new HttpError(404, 'an open server has no tickets, nor needs any')
   }
 
   function showReadiness(): Reply {
@@ -226,24 +204,14 @@ function createRoutes(
     return json(200, { status: 'ready' })
   }
 
+  function showFigures(request: Request): Reply {
+    if (request.authenticate().isAdmin) return metrics.page()
+    throw new HttpError(403, 'expected the token of an admin')
+  }
+
   function refusePlain({ path }: Request): Reply {
     throw path === '/ws' ? upgradeRequired() : new HttpError(404)
   }
-}
-
-function accepted({ id }: Task): Reply {
-  return json(202, { status: 'accepted', id }, { location: `/tasks/${id}` })
-}
-
-function withoutResult(task: Task): Task {
-  return { ...task, result: null }
-}
-
-// The queue knows nothing of HTTP: here its refusal becomes a status.
-function toHttpError(error: unknown): unknown {
-  if (isA(error, KeyReusedError)) return new HttpError(422, error.message, { cause: error })
-  if (!isA(error, QueueFullError)) return error
-  return new HttpError(503, error.message, { cause: error, ...RETRY_SOON })
 }
 
 if (isMain(import.meta.url)) {

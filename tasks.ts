@@ -25,7 +25,7 @@ import type { ListOptions, Page } from './lib/store.ts'
 import type { Task } from './lib/task.ts'
 import { within } from './lib/within.ts'
 
-export { QueueFullError } from './lib/backlog.ts'
+export { QueueFullError, QuotaExceededError } from './lib/backlog.ts'
 export type { TaskContext } from './lib/context.ts'
 export { type Definition, defineTask, type Work } from './lib/definition.ts'
 export { type AddOptions, KeyReusedError } from './lib/plan.ts'
@@ -54,12 +54,12 @@ export class TaskQueue {
 
   /** Throws a `RangeError` for a bound that is none, a `TypeError` for a name that is taken. */
   constructor(options: TaskQueueOptions) {
-    const { concurrency, capacity, log } = options
+    const { concurrency, capacity, capacityPerOwner = capacity, log } = options
     const { threads = 1, blockedMs = 50, metrics = new Metrics() } = options
     checkQueueOptions(options)
     const kinds = new Kinds<Run>(concurrency, threads, metrics)
     const ledger = new Ledger({ ...options, metrics })
-    const backlog = new Backlog(capacity, metrics)
+    const backlog = new Backlog(capacity, capacityPerOwner, metrics)
     this.#log = log
     this.#kinds = kinds
     this.#ledger = ledger
@@ -78,8 +78,8 @@ export class TaskQueue {
   /**
    * Accepts a definition or a plain function, synchronous or not (a synchronous one blocks the event
    * loop while it runs). Resolves to the queued task, when the journal has it on disk. Rejects with a
-   * `QueueFullError`, a `KeyReusedError`, or a `TypeError` or `RangeError` for a payload that is no
-   * JSON, a name that is taken, an option that is none.
+   * `QueueFullError`, a `QuotaExceededError`, a `KeyReusedError`, or a `TypeError` or `RangeError` for a
+   * payload that is no JSON, a name that is taken, an option that is none.
    */
   async add(work: () => unknown): Promise<Task>
   async add<P>(work: Definition<P> | Work<P>, payload: P, options?: AddOptions): Promise<Task>
@@ -102,8 +102,10 @@ export class TaskQueue {
     return run.snapshot()
   }
 
-  async find(id: string): Promise<Task | undefined> {
-    return this.#ledger.store.find(id)?.snapshot()
+  /** With an owner, only if it is theirs. */
+  async find(id: string, owner?: string): Promise<Task | undefined> {
+    const run = this.#ledger.store.find(id)
+    return owner === undefined || run?.owner === owner ? run?.snapshot() : undefined
   }
 
   /** The newest first, page by page. */
@@ -133,7 +135,8 @@ export class TaskQueue {
 
   /**
    * Runs one that failed or was cancelled again, as if it were new. Undefined if it is unknown, has
-   * not ended so, or its payload is no longer kept. Rejects with a `QueueFullError`.
+   * not ended so, or its payload is no longer kept. Rejects with a `QueueFullError` or a
+   * `QuotaExceededError`.
    */
   async retry(id: string, { after, key }: RetryOptions = {}): Promise<Task | undefined> {
     return this.#ledger.inTurn(id, async (run) => {
@@ -232,7 +235,7 @@ export class TaskQueue {
   #checkRoom(run: Run): void {
     if (this.#isDraining) throw new QueueFullError('the task queue is draining')
     this.#ledger.checkOpen(run)
-    this.#backlog.check(run.payloadBytes)
+    this.#backlog.check(run)
   }
 }
 

@@ -1,6 +1,7 @@
 // What the queue has to do: how many tasks and how many bytes of payloads, each with its bound; which
 // of them run; and who waits until it is less.
 
+import { Tally } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import type { Run } from './run.ts'
 
@@ -9,18 +10,26 @@ export class QueueFullError extends Error {
   override readonly name = 'QueueFullError'
 }
 
+/** Thrown when one owner has as many tasks as one may. When some of them have ended, it may. */
+export class QuotaExceededError extends Error {
+  override readonly name = 'QuotaExceededError'
+}
+
 const MAX_PAYLOAD_BYTES = 128 * 1_048_576
 
 export class Backlog {
   readonly running = new Set<Run>()
   readonly #capacity: number
+  readonly #capacityPerOwner: number
+  readonly #byOwner = new Tally()
   readonly #waiting = new Set<{ isOver: () => boolean; resolve: () => void }>()
   #size = 0
   #unsafe = 0
   #bytes = 0
 
-  constructor(capacity: number, metrics: Metrics) {
+  constructor(capacity: number, capacityPerOwner: number, metrics: Metrics) {
     this.#capacity = capacity
+    this.#capacityPerOwner = capacityPerOwner
     const { running } = this
     metrics.gauge('tasks_running', 'Tasks that run.', () => running.size)
     metrics.gauge('tasks_queued', 'Tasks that wait.', () => this.#size - running.size)
@@ -36,18 +45,22 @@ export class Backlog {
     return this.#unsafe
   }
 
-  /** Throws a `QueueFullError` if there is no room for one more with so many bytes. */
-  check(bytes: number): void {
+  /** Throws a `QuotaExceededError` or a `QueueFullError` if there is no room for this one. */
+  check({ owner, payloadBytes }: Run): void {
     if (this.#size >= this.#capacity) {
       throw new QueueFullError(`the task queue is full (${this.#capacity} tasks)`)
     }
-    if (this.#bytes + bytes > MAX_PAYLOAD_BYTES) {
+    if (this.#bytes + payloadBytes > MAX_PAYLOAD_BYTES) {
       throw new QueueFullError(`the task queue is full (${MAX_PAYLOAD_BYTES} bytes of payloads)`)
+    }
+    if (owner !== undefined && this.#byOwner.of(owner) >= this.#capacityPerOwner) {
+      throw new QuotaExceededError(`expected at most ${this.#capacityPerOwner} tasks of one owner`)
     }
   }
 
   enter(run: Run): void {
     this.#size++
+    if (run.owner !== undefined) this.#byOwner.add(run.owner)
     if (!run.isJournaled) this.#unsafe++
     this.#bytes += run.payloadBytes
   }
@@ -55,6 +68,7 @@ export class Backlog {
   /** To be called while the task still has its payload. */
   leave(run: Run): void {
     this.#size--
+    if (run.owner !== undefined) this.#byOwner.remove(run.owner)
     if (!run.isJournaled) this.#unsafe--
     this.#bytes -= run.payloadBytes
     this.#look()

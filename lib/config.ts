@@ -1,7 +1,7 @@
 // Every setting, in one place: its variable, its default, and what it must be.
 // All are checked once, at the start; the rest of the code trusts them.
 
-import type { BlockList } from 'node:net'
+import { type BlockList, isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { addressSet, isLoopback } from './address.ts'
 import { LEVELS, type Level } from './log.ts'
@@ -14,12 +14,15 @@ export class SettingsError extends Error {
 interface Setting<T> {
   readonly variable: string
   readonly default: string
-  readonly parse: (text: string) => T // throws a plain Error that says what was expected
+  /** Throws a plain Error that says what was expected. `isOpen`: there is no `AUTH_SECRET`. */
+  readonly parse: (text: string, isOpen: boolean) => T
+  /** Its value is in no message. */
+  readonly isSecret?: boolean
 }
 
 /** The README's table is held against this one. Times are in seconds here, as in the environment. */
 export const SETTINGS = {
-  host: setting('HOST', '127.0.0.1', loopbackHost),
+  host: setting('HOST', '127.0.0.1', host),
   port: setting('PORT', '8000', whole(0, 65_535)),
   workFile: setting('WORK_FILE', 'log.txt', (text) => text),
   logLevel: setting('LOG_LEVEL', 'info', level),
@@ -44,8 +47,9 @@ export const SETTINGS = {
   messageBurst: setting('MESSAGE_BURST', '40', whole(1, 1_000_000)),
   history: setting('HISTORY', '100', whole(0, 10_000)),
   heartbeatSeconds: setting('HEARTBEAT_SECONDS', '25', seconds(0.001)),
-  allowedHosts: setting('ALLOWED_HOSTS', 'localhost,127.0.0.1,[::1]', list(thisHost)),
-  allowedOrigins: setting('ALLOWED_ORIGINS', '', list(thisOrigin)),
+  authSecret: { ...setting('AUTH_SECRET', '', secret), isSecret: true },
+  allowedHosts: setting('ALLOWED_HOSTS', 'localhost,127.0.0.1,[::1]', list(hostName)),
+  allowedOrigins: setting('ALLOWED_ORIGINS', '', list(origin)),
   trustProxy: setting('TRUST_PROXY', '', proxies),
 }
 
@@ -55,27 +59,32 @@ export type Settings = {
 
 /** Reads and checks all settings. A variable that is empty counts as not set. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
-  if (env.AUTH_SECRET) {
-    // Better not to start than to look protected.
-    throw new SettingsError('AUTH_SECRET is not supported yet: this version is open, loopback only')
-  }
-  const entries = Object.entries(SETTINGS).map(([key, setting]) => [key, read(setting, env)])
+  const isOpen = !env.AUTH_SECRET
+  const entries = Object.entries<Setting<unknown>>(SETTINGS).map(([key, one]) => [
+    key,
+    read(one, env, isOpen),
+  ])
   return Object.fromEntries(entries)
 }
 
-function read({ variable, default: fallback, parse }: Setting<unknown>, env: NodeJS.ProcessEnv) {
+/** `AUTH_SECRET` alone. Undefined if it is not set. */
+export function readSecret(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return read(SETTINGS.authSecret, env, false)
+}
+
+function read<T>(one: Setting<T>, env: NodeJS.ProcessEnv, isOpen: boolean): T {
+  const { variable, default: fallback, parse, isSecret = false } = one
   const text = env[variable] || fallback
   try {
-    return parse(text)
+    return parse(text, isOpen)
   } catch (cause) {
     const { message } = cause as Error
-    throw new SettingsError(`${variable} must be ${message}, got ${JSON.stringify(text)}`, {
-      cause,
-    })
+    const came = isSecret ? `${Buffer.byteLength(text)} bytes` : JSON.stringify(text)
+    throw new SettingsError(`${variable} must be ${message}, got ${came}`, { cause })
   }
 }
 
-function setting<T>(variable: string, fallback: string, parse: (text: string) => T): Setting<T> {
+function setting<T>(variable: string, fallback: string, parse: Setting<T>['parse']): Setting<T> {
   return { variable, default: fallback, parse }
 }
 
@@ -111,8 +120,9 @@ function level(text: string): Level {
   return LEVELS.find((known) => known === text) ?? expected(`one of ${LEVELS.join(', ')}`)
 }
 
-function list(parse: (entry: string) => string) {
-  return (text: string): readonly string[] => split(text).map(parse)
+function list(parse: Setting<string>['parse']) {
+  return (text: string, isOpen: boolean): readonly string[] =>
+    split(text).map((entry) => parse(entry, isOpen))
 }
 
 function split(text: string): string[] {
@@ -127,23 +137,36 @@ function proxies(text: string): BlockList {
   }
 }
 
-// The server is open: a user is whoever they say. So nobody beyond this machine may reach it.
+// As many bytes as the signature has (RFC 7518 §3.2).
+function secret(text: string): string | undefined {
+  if (text === '') return undefined
+  return Buffer.byteLength(text) >= 32 ? text : expected('at least 32 bytes')
+}
 
-function loopbackHost(text: string): string {
+// An open server takes everybody for whom they say. So nobody beyond this machine may reach it.
+
+function host(text: string, isOpen: boolean): string {
   if (text === 'localhost' || isLoopback(text)) return text
-  return expected('a loopback address, since this server is open to whoever reaches it')
+  if (isOpen) {
+    return expected('a loopback address, since this server is open to whoever reaches it')
+  }
+  return isIP(text) || /^[a-z0-9][a-z0-9.-]*$/i.test(text)
+    ? text
+    : expected('an address or a host name')
 }
 
-function thisHost(text: string): string {
+function hostName(text: string, isOpen: boolean): string {
   const name = /^(?<name>[a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?$/i.exec(text)?.groups?.name ?? ''
-  if (isThisMachine(name.toLowerCase())) return text
-  return expected('loopback names, since this server is open to whoever reaches it')
+  if (isOpen ? isThisMachine(name.toLowerCase()) : name) return text
+  if (isOpen) return expected('loopback names, since this server is open to whoever reaches it')
+  return expected('names such as example.com or example.com:8443')
 }
 
-function thisOrigin(text: string): string {
+function origin(text: string, isOpen: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url?.origin === text && isThisMachine(url.hostname)) return text
-  return expected('origins on this machine, such as http://localhost:3000')
+  if (url?.origin === text && (!isOpen || isThisMachine(url.hostname))) return text
+  if (isOpen) return expected('origins on this machine, such as http://localhost:3000')
+  return expected('origins such as https://app.example.com')
 }
 
 function isThisMachine(name: string): boolean {

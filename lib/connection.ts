@@ -6,9 +6,9 @@
 
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
-import type { Identity } from './auth.ts'
 import { type Batch, type Frame, textFrame } from './frame.ts'
 import type { Client } from './gate.ts'
+import type { Identity } from './identity.ts'
 import { TokenBucket } from './limits.ts'
 import { Newest } from './newest.ts'
 import { CLOSE, type ServerMessage, SUBPROTOCOL } from './protocol.ts'

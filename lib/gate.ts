@@ -4,9 +4,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
-import type { Identity } from './auth.ts'
 import { checkFraming, splitTarget } from './framing.ts'
 import { refuse } from './http.ts'
+import type { Identity } from './identity.ts'
 import { Tally } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Origins } from './origin.ts'
@@ -19,8 +19,10 @@ export interface GateOptions {
   readonly isDraining: () => boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
-  /** The client's address and user. Throws an `HttpError` for whom it does not let in. */
-  readonly identify: (req: IncomingMessage) => Client
+  /** The client's address. */
+  readonly addressOf: (req: IncomingMessage) => string
+  /** Who it is. Throws an `HttpError` for whom it does not let in. */
+  readonly identify: (req: IncomingMessage, query: URLSearchParams) => Identity
   readonly log: Log
 }
 
@@ -60,12 +62,14 @@ export class Gate {
     socket.on('error', destroy) // first: without it, a reset would end the process
     try {
       this.#check(req)
-      const client = this.#options.identify(req)
-      this.#checkAddress(client)
+      const address = this.#options.addressOf(req)
+      this.#checkAddress(address)
+      const query = new URLSearchParams(splitTarget(req.url ?? '').query)
+      const identity = this.#options.identify(req, query) // last, since it may use up a ticket
       this.#upgrader.handleUpgrade(req, socket, head, (webSocket) => {
         socket.off('error', destroy) // `ws` has its own now
-        this.#byAddress.add(client.address)
-        welcome(webSocket, client)
+        this.#byAddress.add(address)
+        welcome(webSocket, { address, identity })
       })
     } catch (error) {
       if (!(error instanceof HttpError)) this.#options.log.error('upgrade failed', { error })
@@ -93,7 +97,7 @@ export class Gate {
     throw new HttpError(503, 'too many connections', RETRY_SOON)
   }
 
-  #checkAddress({ address }: Client): void {
+  #checkAddress(address: string): void {
     if (this.#byAddress.of(address) < this.#options.maxConnectionsPerAddress) return
     throw new HttpError(429, 'too many connections from this address', RETRY_SOON)
   }

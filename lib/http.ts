@@ -19,17 +19,15 @@ import { type Log, withFields } from './log.ts'
 import type { Counter, Family, Metrics } from './metrics.ts'
 import type { Origins } from './origin.ts'
 import { HttpError, problem, type Reply } from './reply.ts'
-import { Request } from './request.ts'
+import { Request, type RequestOptions } from './request.ts'
 import type { Router } from './router.ts'
 import { within } from './within.ts'
 
-export interface HttpOptions {
+export interface HttpOptions extends RequestOptions {
   readonly router: Router
   readonly origins: Origins
   readonly log: Log
   readonly metrics: Metrics
-  /** Bytes of a request's body. */
-  readonly maxBody: number
   /** All TCP connections, upgraded ones too. */
   readonly maxConnections: number
   /** True from the moment on at which the server was asked to stop. */
@@ -38,6 +36,9 @@ export interface HttpOptions {
   readonly translate: (error: unknown) => unknown
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
+
+/** Methods that change nothing (RFC 9110 §9.2.1): any other asks for an Origin of ours, and a user. */
+const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
 
 /** Probes come by address, so these two answer to any Host. */
 const ANY_HOST = /^\/(healthz|readyz)\/?$/
@@ -131,7 +132,7 @@ export class HttpServer {
       together.delete(res)
     })
     res.on('error', () => {}) // a write to a client that has left; `close` is what counts
-    const request = new Request(req, res, this.#options.maxBody)
+    const request = new Request(req, res, this.#options)
     const started = performance.now()
     await withFields({ requestId: request.id }, async () => {
       const reply = await this.#answer(req, request)
@@ -147,11 +148,13 @@ export class HttpServer {
     const { origins, router, translate, log } = this.#options
     try {
       checkFraming(req)
-      if (request.method === 'POST' || request.method === 'DELETE') origins.checkOrigin(req)
+      const isSafe = SAFE.test(request.method)
+      if (!isSafe) origins.checkOrigin(req)
       if (!ANY_HOST.test(request.path)) origins.checkHost(req)
       const { route, handler, params } = router.find(request.method, request.path)
       request.route = route
       request.params = params
+      if (!isSafe) request.authenticate()
       const reply = await handler(request)
       if (reply?.status) return reply
       throw new TypeError('expected a reply from the handler, such as json(200, …)')

@@ -23,6 +23,7 @@ export interface LedgerOptions {
 /** Its snapshot is made only for who wants it. */
 export interface Changed {
   readonly id: string
+  readonly owner: string | undefined
   snapshot(): Task
 }
 

@@ -1,6 +1,6 @@
 // Who may follow what, and publish where.
 
-import type { Identity } from './auth.ts'
+import type { Identity } from './identity.ts'
 import { ProtocolError, parseTopic } from './protocol.ts'
 
 /** The topic behind a user's name for it. Throws a `ProtocolError` if it is not for this user. */

@@ -5,6 +5,7 @@ import { digestOf } from './digest.ts'
 import { toJson } from './json.ts'
 import { type Kind, type Kinds, type Policy, policyOf } from './kinds.ts'
 import { currentFields } from './log.ts'
+import { isName, NAME_RULE } from './names.ts'
 import type { Plan, Run } from './run.ts'
 
 /** Thrown by `add` for a key that stands for something else already. */
@@ -19,6 +20,8 @@ export class KeyReusedError extends Error {
 export interface AddOptions extends TaskOptions {
   /** The task starts only when this is over, be it fulfilled or rejected. */
   readonly after?: Promise<unknown>
+  /** The user that it belongs to, a name. Default: nobody. */
+  readonly owner?: string
   /** One task at most has it. A second `add` with it gets that one, as long as it is known. */
   readonly key?: string
   /** What the key stands for; with another the key is refused. Default: the name and the payload. */
@@ -36,10 +39,14 @@ export function planOf<P>(
   const kind = isFunction ? kinds.plain : kinds.of(work)
   const name = isFunction ? work.name.slice(0, 64) || 'anonymous' : work.name
   const text = isFunction ? undefined : toJson(payload)
-  const { key, digest = key === undefined ? undefined : digestOf(name, text) } = options
+  const { owner, key, digest = key === undefined ? undefined : digestOf(name, text) } = options
+  if (owner !== undefined && !isName(owner)) {
+    throw new TypeError(`owner must be ${NAME_RULE}, got "${owner}"`)
+  }
   return {
     kind,
     name,
+    owner,
     fields: currentFields(),
     policy: policyFor(kind, options),
     key,

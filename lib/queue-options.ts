@@ -12,6 +12,8 @@ export interface TaskQueueOptions {
   readonly concurrency: number
   /** Tasks queued and running; one more is refused. */
   readonly capacity: number
+  /** Of these, those of one owner. Default: all. */
+  readonly capacityPerOwner?: number
   /** Finished tasks that are remembered, failed ones longer (see `lib/store.ts`). */
   readonly keep: number
   readonly log: Log
@@ -29,9 +31,11 @@ export interface TaskQueueOptions {
 }
 
 /** Throws a `RangeError` for a bound that is none. */
-export function checkQueueOptions({ concurrency, capacity, keep, threads = 1 }: TaskQueueOptions) {
+export function checkQueueOptions(options: TaskQueueOptions): void {
+  const { concurrency, capacity, capacityPerOwner = capacity, keep, threads = 1 } = options
   checkWhole('concurrency', concurrency, 1)
   checkWhole('capacity', capacity, 1)
+  checkWhole('capacityPerOwner', capacityPerOwner, 1)
   checkWhole('keep', keep, 0)
   checkWhole('threads', threads, 1)
 }

@@ -6,11 +6,19 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { digestOf } from './digest.ts'
 import { splitTarget } from './framing.ts'
+import type { Identity } from './identity.ts'
 import { isObject, JsonError, parseJson } from './json.ts'
 import { HttpError, unprocessable } from './reply.ts'
 
 /** A client that never reads its reply holds its tasks back so many milliseconds at most. */
 const MAX_WAIT_FOR_READER = 5_000
+
+export interface RequestOptions {
+  /** Bytes of a body. */
+  readonly maxBody: number
+  /** Who sent it. Throws an `HttpError` for whoever can't be known. */
+  readonly identify: (req: IncomingMessage, query: URLSearchParams) => Identity
+}
 
 export class Request {
   readonly method: string
@@ -23,12 +31,13 @@ export class Request {
   params: Readonly<Record<string, string>> = {}
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
-  readonly #maxBody: number
+  readonly #options: RequestOptions
+  #identity: Identity | undefined
   #body: Promise<Buffer> | undefined
   #replied: Promise<void> | undefined
   #endReply = () => {}
 
-  constructor(req: IncomingMessage, res: ServerResponse, maxBody: number) {
+  constructor(req: IncomingMessage, res: ServerResponse, options: RequestOptions) {
     const { path, query } = splitTarget(req.url ?? '')
     this.method = req.method ?? ''
     this.path = path
@@ -36,7 +45,16 @@ export class Request {
     this.id = requestId(req.headers['x-request-id'])
     this.#req = req
     this.#res = res
-    this.#maxBody = maxBody
+    this.#options = options
+  }
+
+  /**
+   * Who sent it. Throws a 401 for whoever can't prove it. Called already for whatever changes
+   * something; what is only read (`GET`) is for everybody, unless its handler calls this.
+   */
+  authenticate(): Identity {
+    this.#identity ??= this.#options.identify(this.#req, this.query)
+    return this.#identity
   }
 
   /**
@@ -79,6 +97,7 @@ export class Request {
       throw new HttpError(400, 'expected an Idempotency-Key of 1 to 255 visible characters')
     }
     const query = new URLSearchParams(this.query)
+    query.delete('token') // which may be another when the request is sent again
     query.sort()
     return {
       key: digestOf(user, this.route, ...Object.values(this.params), key),
@@ -98,7 +117,7 @@ export class Request {
   // From the headers alone, so that a bad body is refused unread.
   #checkBody(): void {
     const { headers } = this.#req
-    if (Number(headers['content-length'] ?? 0) > this.#maxBody) throw this.#tooLarge()
+    if (Number(headers['content-length'] ?? 0) > this.#options.maxBody) throw this.#tooLarge()
     if (!this.hasBody) throw new HttpError(400, 'expected a JSON body, got none')
     if (headers['content-encoding'] !== undefined) {
       throw new HttpError(415, 'expected a body without Content-Encoding')
@@ -119,7 +138,7 @@ export class Request {
       const lost = () => reject(new HttpError(400, 'the body ended before it was whole'))
       this.#req.on('data', (chunk: Buffer) => {
         bytes += chunk.length
-        if (bytes <= this.#maxBody) return void chunks.push(chunk)
+        if (bytes <= this.#options.maxBody) return void chunks.push(chunk)
         this.#req.removeAllListeners('data').pause()
         reject(this.#tooLarge())
       })
@@ -132,7 +151,9 @@ export class Request {
   #tooLarge(): HttpError {
     // What is still to come must not be read, so this connection has no next request.
     const headers = { connection: 'close' }
-    return new HttpError(413, `expected a body of at most ${this.#maxBody} bytes`, { headers })
+    return new HttpError(413, `expected a body of at most ${this.#options.maxBody} bytes`, {
+      headers,
+    })
   }
 }
 

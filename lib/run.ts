@@ -50,6 +50,7 @@ export const AS_NEW = {
 interface Fixed {
   readonly id: string
   readonly name: string
+  readonly owner?: string | undefined
   readonly payload?: string | undefined
   /** Only where it differs from the definition's. */
   readonly policy?: Policy | undefined
@@ -70,6 +71,7 @@ interface CurrentAttempt {
 export interface Plan {
   readonly kind: Kind<Run>
   readonly name: string
+  readonly owner?: string | undefined
   readonly fields: Fields // of the log lines of whoever added it
   /** A definition's payload as JSON. */
   readonly payload?: string | undefined
@@ -84,6 +86,7 @@ export interface Plan {
 export class Run implements Changing {
   readonly id: string
   readonly name: string
+  readonly owner: string | undefined
   readonly isJournaled: boolean
   readonly fields: Fields
   readonly key: string | undefined
@@ -125,6 +128,7 @@ export class Run implements Changing {
   constructor(plan: Plan, hasJournal: boolean, id: string, createdAt: number = Date.now()) {
     this.id = id
     this.name = plan.name
+    this.owner = plan.owner
     this.kind = plan.kind
     this.isJournaled = hasJournal && plan.kind.definition !== undefined
     this.policy = plan.policy ?? plan.kind.policy
@@ -139,8 +143,8 @@ export class Run implements Changing {
   }
 
   static restore(saved: Saved, kind: Kind<Run>): Run {
-    const { id, name, payload, policy, fields, key, digest, createdAt, ...changing } = saved
-    const plan = { kind, name, fields, payload, policy, key, digest }
+    const { id, name, owner, payload, policy, fields, key, digest, createdAt, ...changing } = saved
+    const plan = { kind, name, owner, fields, payload, policy, key, digest }
     const run = new Run(plan, true, id, createdAt)
     if (saved.state === 'succeeded') run.payload = undefined
     return Object.assign(run, changing)
@@ -162,9 +166,9 @@ export class Run implements Changing {
   }
 
   fixed(): Fixed {
-    const { id, name, payload, fields, key, digest, createdAt } = this
+    const { id, name, owner, payload, fields, key, digest, createdAt } = this
     const policy = this.policy === this.kind.policy ? undefined : this.policy
-    return { id, name, payload, policy, fields, key, digest, createdAt }
+    return { id, name, owner, payload, policy, fields, key, digest, createdAt }
   }
 
   /** As if the attempt had not been. */

@@ -10,6 +10,8 @@ import type { Run } from './run.ts'
 import type { State, Task } from './task.ts'
 
 export interface ListOptions {
+  /** Only theirs. Without: everybody's. */
+  readonly owner?: string | undefined
   readonly state?: State | undefined
   readonly name?: string | undefined
   readonly limit: number
@@ -63,10 +65,13 @@ export class TaskStore {
   }
 
   /** The newest first. A page goes on at a number, also when its task is forgotten meanwhile. */
-  list({ state, name, limit, after = Number.POSITIVE_INFINITY }: ListOptions): Page {
+  list({ owner, state, name, limit, after = Number.POSITIVE_INFINITY }: ListOptions): Page {
     const matching = [...this.#runs.values()].filter(
       (run) =>
-        run.number < after && (!state || run.state === state) && (!name || run.name === name),
+        run.number < after &&
+        (owner === undefined || run.owner === owner) &&
+        (!state || run.state === state) &&
+        (!name || run.name === name),
     )
     const page = matching.slice(-limit).reverse()
     const next = matching.length > limit ? String(page.at(-1)!.number) : null

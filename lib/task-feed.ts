@@ -1,16 +1,18 @@
 // What is told of tasks over WebSocket: each change to those who follow the one task, and from time to
 // time what has changed to those who follow all tasks, or all of their own. Those begin with what is.
 
-import type { Identity } from './auth.ts'
 import { Batch } from './batch.ts'
+import { type Identity, ownerFor } from './identity.ts'
 import type { Log } from './log.ts'
 import { tasksOf } from './permission.ts'
 import type { ListOptions, Page } from './store.ts'
 import type { Task } from './task.ts'
 
 export interface FeedOptions {
-  readonly find: (id: string, owner?: string) => Promise<Task | undefined>
-  readonly list: (options: ListOptions) => Promise<Page>
+  readonly tasks: {
+    find(id: string, owner?: string): Promise<Task | undefined>
+    list(options: ListOptions): Promise<Page>
+  }
   readonly isFollowed: (topic: string) => boolean
   readonly publish: (topic: string, data: unknown) => Promise<unknown>
   readonly log: Log
@@ -36,9 +38,9 @@ export class TaskFeed {
 
   /** What a topic begins with. */
   readonly lookUps = {
-    task: (id: string, who: Identity) => this.#options.find(id, ownerFor(who)),
+    task: (id: string, who: Identity) => this.#options.tasks.find(id, ownerFor(who)),
     tasks: async (_name: string, who: Identity) => {
-      const { tasks } = await this.#options.list({ limit: LISTED, owner: ownerFor(who) })
+      const { tasks } = await this.#options.tasks.list({ limit: LISTED, owner: ownerFor(who) })
       return tasks.map(withoutResult)
     },
   }
@@ -47,7 +49,7 @@ export class TaskFeed {
   changed(task: Changed): void {
     const { isFollowed } = this.#options
     const own = `task:${task.id}`
-    if (isFollowed(own)) this.#tell(own, task.snapshot())
+    if (isFollowed(own)) this.tell(own, task.snapshot())
     const lists = task.owner === undefined ? ['tasks'] : ['tasks', tasksOf(task.owner)]
     for (const list of lists) if (isFollowed(list)) this.#changes.add(`${list} ${task.id}`)
   }
@@ -62,21 +64,17 @@ export class TaskFeed {
     const lists = new Map<string, Task[]>()
     for (const change of changes) {
       const [list = '', id = ''] = change.split(' ')
-      const task = await this.#options.find(id)
+      const task = await this.#options.tasks.find(id)
       if (task) lists.set(list, [...(lists.get(list) ?? []), withoutResult(task)])
     }
-    for (const [list, tasks] of lists) this.#tell(list, tasks)
+    for (const [list, tasks] of lists) this.tell(list, tasks)
   }
 
-  #tell(topic: string, data: unknown): void {
+  /** Publishes; what goes wrong is logged. */
+  tell(topic: string, data: unknown): void {
     const { publish, log } = this.#options
     publish(topic, data).catch((error) => log.error('publish failed', { error }))
   }
-}
-
-/** Whose tasks somebody may see: undefined for everybody's. */
-export function ownerFor({ user, isAdmin }: Identity): string | undefined {
-  return isAdmin ? undefined : user
 }
 
 function withoutResult(task: Task): Task {

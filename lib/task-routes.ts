@@ -1,8 +1,12 @@
-// What can be asked about tasks over HTTP, and of them: handlers for the table of routes.
+// What can be asked about tasks over HTTP, and of them: handlers for the table of routes, and how a
+// refusal of the queue is answered.
 
-import { identify } from './auth.ts'
+import { QueueFullError, QuotaExceededError } from './backlog.ts'
+import { isA } from './errors.ts'
+import { ownerFor } from './identity.ts'
 import { wholeOf } from './numbers.ts'
-import { HttpError, json, type Reply, unprocessable } from './reply.ts'
+import { KeyReusedError } from './plan.ts'
+import { HttpError, json, RETRY_SOON, type Reply, unprocessable } from './reply.ts'
 import type { Request } from './request.ts'
 import type { Handler } from './router.ts'
 import type { ListOptions, Page } from './store.ts'
@@ -10,7 +14,7 @@ import { STATES, type Task } from './task.ts'
 
 /** The part of a task queue that is needed here. */
 export interface Tasks {
-  find(id: string): Promise<Task | undefined>
+  find(id: string, owner?: string): Promise<Task | undefined>
   list(options: ListOptions): Promise<Page>
   result(id: string): Promise<{ type: string; body: string | Uint8Array } | undefined>
   cancel(id: string): Promise<Task | undefined>
@@ -19,6 +23,7 @@ export interface Tasks {
 
 export interface Behind {
   readonly after: Promise<void>
+  readonly owner?: string
   readonly key?: string
   readonly digest?: string
 }
@@ -26,14 +31,21 @@ export interface Behind {
 export const LISTED = 100 // tasks in one answer, at most
 const INERT = { 'content-security-policy': "default-src 'none'; sandbox" } // whatever a task made
 
-/** The task starts behind the reply, and a request that is sent again gets the same answer. */
+/**
+ * The task starts behind the reply, belongs to whoever asked, and a request that is sent again gets the
+ * same answer. A guest, who is another one next time, owns nothing.
+ */
 export async function behind(request: Request): Promise<Behind> {
-  const user = request.query.has('user') ? identify(request.query) : ''
-  return { after: request.replied, ...(await request.identity(user)) }
+  const { user, isGuest } = request.authenticate()
+  const after = request.replied
+  if (isGuest) return { after, ...(await request.identity('')) }
+  return { after, owner: user, ...(await request.identity(user)) }
 }
 
 export function taskHandlers(tasks: Tasks) {
-  async function list({ query }: Request): Promise<Reply> {
+  async function list(request: Request): Promise<Reply> {
+    const { query } = request
+    const owner = ownerFor(request.authenticate())
     const limit = wholeOf(query, 'limit', 1, LISTED) ?? 50
     const state = STATES.find((known) => known === query.get('state'))
     if (query.has('state') && !state) {
@@ -41,30 +53,30 @@ export function taskHandlers(tasks: Tasks) {
     }
     const name = query.get('name') ?? undefined
     const after = wholeOf(query, 'after', 0, 999_999_999)
-    return json(200, await tasks.list({ state, name, limit, after }))
+    return json(200, await tasks.list({ owner, state, name, limit, after }))
   }
 
-  async function show({ params }: Request): Promise<Reply> {
-    return json(200, await find(params.id!))
+  async function show(request: Request): Promise<Reply> {
+    return json(200, await find(request))
   }
 
-  async function showResult({ params }: Request): Promise<Reply> {
-    const task = await find(params.id!)
+  async function showResult(request: Request): Promise<Reply> {
+    const task = await find(request)
     if (task.state !== 'succeeded') throw new HttpError(409, `the task is ${task.state}`)
     const result = await tasks.result(task.id)
     if (!result) throw new HttpError(410, 'the result is no longer kept')
     return { status: 200, headers: { 'content-type': result.type, ...INERT }, body: result.body }
   }
 
-  async function cancel({ params }: Request): Promise<Reply> {
-    const before = await find(params.id!)
+  async function cancel(request: Request): Promise<Reply> {
+    const before = await find(request)
     const task = await tasks.cancel(before.id)
     if (task) return json(202, task)
     throw new HttpError(409, `the task has ended: it is ${before.state}`)
   }
 
   async function retry(request: Request): Promise<Reply> {
-    const before = await find(request.params.id!)
+    const before = await find(request)
     const task = await tasks.retry(before.id, await behind(request))
     if (task) return json(202, task, { location: `/tasks/${task.id}` })
     const isOver = before.state === 'failed' || before.state === 'cancelled'
@@ -72,11 +84,20 @@ export function taskHandlers(tasks: Tasks) {
     throw new HttpError(409, `the task can’t be retried: ${why}`)
   }
 
-  async function find(id: string): Promise<Task> {
-    const task = await tasks.find(id)
+  // Somebody else's is answered like one that is not there.
+  async function find(request: Request): Promise<Task> {
+    const task = await tasks.find(request.params.id!, ownerFor(request.authenticate()))
     if (task) return task
     throw new HttpError(404, 'there is no such task, or it is no longer remembered')
   }
 
   return { list, show, showResult, cancel, retry } satisfies Record<string, Handler>
+}
+
+/** The queue knows nothing of HTTP: here its refusal becomes a status. Others stay as they are. */
+export function toHttpError(error: unknown): unknown {
+  if (isA(error, KeyReusedError)) return new HttpError(422, error.message, { cause: error })
+  const isFull = isA(error, QueueFullError)
+  if (!isFull && !isA(error, QuotaExceededError)) return error
+  return new HttpError(isFull ? 503 : 429, error.message, { cause: error, ...RETRY_SOON })
 }

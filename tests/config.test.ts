@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { readSettings, SETTINGS, SettingsError } from '../lib/config.ts'
 
 test('without any variable every setting has its default', () => {
@@ -30,6 +31,8 @@ const good: [
   ['JOURNAL', '/var/lib/x.journal', ({ journal }) => journal, '/var/lib/x.journal'],
   ['THREADS', '3', ({ threads }) => threads, 3],
   ['THREADS', 'auto', ({ threads }) => threads >= 1, true],
+  ['HISTORY', '0', ({ history }) => history, 0],
+  ['HISTORY', '10000', ({ history }) => history, 10_000],
   ['BLOCKED_MS', '1', ({ blockedMs }) => blockedMs, 1],
   ['LOG_LEVEL', 'silent', ({ logLevel }) => logLevel, 'silent'],
   [
@@ -63,6 +66,8 @@ const bad: [variable: string, value: string][] = [
   ['THREADS', '0'],
   ['THREADS', 'many'],
   ['BLOCKED_MS', '0'],
+  ['HISTORY', '-1'],
+  ['HISTORY', '10001'],
   ['WORK_SECONDS', 'Infinity'],
   ['WORK_SECONDS', '86401'],
   ['DRAIN_SECONDS', '0'],
@@ -95,9 +100,74 @@ for (const [variable, value] of bad) {
   })
 }
 
-test('a secret is refused rather than ignored', () => {
-  assert.throws(() => readSettings({ AUTH_SECRET: 'x'.repeat(32) }), /AUTH_SECRET/)
+const SECRET = 'x'.repeat(32)
+
+test('a secret has at least 32 bytes, and none is none', () => {
+  assert.equal(readSettings({}).authSecret, undefined)
+  assert.equal(readSettings({ AUTH_SECRET: '' }).authSecret, undefined)
+  for (const secret of [SECRET, 'ü'.repeat(16)]) {
+    assert.equal(readSettings({ AUTH_SECRET: secret }).authSecret, secret)
+  }
 })
+
+for (const secret of ['hunter2', 'x'.repeat(31), 'ü'.repeat(15)]) {
+  test(`a secret of ${Buffer.byteLength(secret)} bytes is refused, and shown to nobody`, () => {
+    assert.throws(
+      () => readSettings({ AUTH_SECRET: secret }),
+      (error) => {
+        assert.ok(error instanceof SettingsError)
+        const bytes = Buffer.byteLength(secret)
+        assert.equal(error.message, `AUTH_SECRET must be at least 32 bytes, got ${bytes} bytes`)
+        assert.ok(!inspect(error, { depth: 9 }).includes(secret))
+        return true
+      },
+    )
+  })
+}
+
+const guarded: [variable: string, value: string][] = [
+  ['HOST', '0.0.0.0'],
+  ['HOST', '::'],
+  ['HOST', 'example.com'],
+  ['HOST', 'localhost'],
+  ['ALLOWED_HOSTS', 'example.com,app.example.com:8443,[2001:db8::1]'],
+  ['ALLOWED_ORIGINS', 'https://app.example.com,http://localhost:3000'],
+]
+
+for (const [variable, value] of guarded) {
+  test(`with a secret ${variable}=${value} is taken, without one it may not be`, () => {
+    const settings = readSettings({ AUTH_SECRET: SECRET, [variable]: value })
+    const { host, allowedHosts, allowedOrigins } = settings
+    const all: Record<string, unknown> = { HOST: host }
+    all.ALLOWED_HOSTS = allowedHosts.join()
+    all.ALLOWED_ORIGINS = allowedOrigins.join()
+    assert.equal(all[variable], value)
+    if (value === 'localhost') readSettings({ [variable]: value })
+    else assert.throws(() => readSettings({ [variable]: value }), /this machine|is open/)
+  })
+}
+
+const malformed: [variable: string, value: string][] = [
+  ['HOST', 'a b'],
+  ['HOST', 'example.com:80'],
+  ['HOST', 'http://example.com'],
+  ['ALLOWED_HOSTS', 'https://example.com'],
+  ['ALLOWED_HOSTS', '*.example.com'],
+  ['ALLOWED_HOSTS', '2001:db8::1'],
+  ['ALLOWED_ORIGINS', 'example.com'],
+  ['ALLOWED_ORIGINS', 'https://example.com/'],
+  ['ALLOWED_ORIGINS', 'https://EXAMPLE.com'],
+  ['ALLOWED_ORIGINS', 'null'],
+  ['ALLOWED_ORIGINS', '*'],
+]
+
+for (const [variable, value] of malformed) {
+  test(`also with a secret ${variable}=${value} is refused, since it is malformed`, () => {
+    const read = () => readSettings({ AUTH_SECRET: SECRET, [variable]: value })
+    const escaped = value.replace(/[.*]/g, '\\$&')
+    assert.throws(read, new RegExp(`^SettingsError: ${variable} must be .+, got "${escaped}"$`))
+  })
+}
 
 test('no two settings share a variable', () => {
   const variables = Object.values(SETTINGS).map(({ variable }) => variable)

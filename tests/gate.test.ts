@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { handshake, KEY } from './handshake.ts'
 import { connectSocket, exchange, latch, startApp, statusOf, until } from './helpers.ts'
+import { as, startGuarded, tokenOf } from './tokens.ts'
 
 const gated: [what: string, bytes: string, status: number][] = [
   ['another path', handshake({}, 'GET /other HTTP/1.1'), 404],
@@ -160,4 +161,56 @@ test('an upgrade while draining is 503', async (t) => {
   assert.equal(await statusOf(app.url, handshake()), 503)
   open()
   assert.equal(await closed, true)
+})
+
+const strangers: [what: string, bytes: string][] = [
+  ['no token', handshake()],
+  ['a wrong token', handshake({ Authorization: 'Bearer x.y.z' })],
+  [
+    'two headers with a token',
+    handshake({ Authorization: `Bearer ${tokenOf('a')}`, authorization: `Bearer ${tokenOf('a')}` }),
+  ],
+  ['a user who only says so', handshake({}, 'GET /ws?user=alice HTTP/1.1')],
+  [
+    'a wrong token as a subprotocol',
+    handshake({ 'Sec-WebSocket-Protocol': 'meanwhile.v1, bearer.x' }),
+  ],
+  ['a wrong ticket', handshake({}, 'GET /ws?ticket=x HTTP/1.1')],
+]
+
+for (const [what, bytes] of strangers) {
+  test(`A1: with a secret the gate answers 401 to ${what}, before any 101`, async (t) => {
+    const { url, hub } = await startGuarded(t)
+    const answer = await exchange(url, bytes)
+    assert.match(answer, /^HTTP\/1.1 401 [\s\S]*www-authenticate: Bearer/)
+    assert.match(answer, /content-type: application\/problem\+json/)
+    assert.equal(hub.size, 0)
+  })
+}
+
+test('who is turned away for another reason is not asked for a token', async (t) => {
+  const env = { MAX_CONNECTIONS: '2', MAX_CONNECTIONS_PER_ADDRESS: '1', TRUST_PROXY: '127.0.0.1' }
+  const { url } = await startGuarded(t, env)
+  const from = (address: string, headers: Record<string, string> = {}) =>
+    connectSocket(t, url, { headers: { 'x-forwarded-for': address, ...headers } })
+  assert.equal(await statusOf(url, handshake({ Host: 'evil.example' })), 421)
+  assert.equal(await statusOf(url, handshake({ Origin: 'https://evil.example' })), 403)
+  await from('203.0.113.1', as('alice'))
+  await assert.rejects(from('203.0.113.1'), (status) => status === 429)
+  await assert.rejects(from('203.0.113.2'), (status) => status === 401)
+  await from('203.0.113.2', as('alice'))
+  await assert.rejects(from('203.0.113.3'), (status) => status === 503)
+})
+
+test('a ticket is not used up by a handshake that is refused for another reason', async (t) => {
+  const env = { MAX_CONNECTIONS_PER_ADDRESS: '1' }
+  const { url } = await startGuarded(t, env)
+  const first = await connectSocket(t, url, { headers: as('alice') })
+  const reply = await fetch(`${url}/ticket`, { method: 'POST', headers: as('alice') })
+  const { ticket } = (await reply.json()) as { ticket: string }
+  const again = () => connectSocket(t, url, { query: `ticket=${ticket}` })
+  await assert.rejects(again, (status) => status === 429)
+  first.socket.close()
+  await first.closed
+  await again()
 })

@@ -131,8 +131,10 @@ export class TestSocket {
 
 export interface ConnectOptions {
   user?: string
+  /** In place of `user=…`. */
+  query?: string
   /** `null` for none: the echo. */
-  protocol?: string | null
+  protocol?: string | readonly string[] | null
   headers?: Record<string, string>
 }
 
@@ -140,10 +142,15 @@ export interface ConnectOptions {
 export async function connectSocket(
   t: TestContext,
   url: string,
-  { user, protocol = SUBPROTOCOL, headers = {} }: ConnectOptions = {},
+  {
+    user,
+    query = user && `user=${user}`,
+    protocol = SUBPROTOCOL,
+    headers = {},
+  }: ConnectOptions = {},
 ): Promise<TestSocket> {
-  const target = `${url.replace('http', 'ws')}/ws${user ? `?user=${user}` : ''}`
-  const socket = new WebSocket(target, protocol ?? [], { headers })
+  const target = `${url.replace('http', 'ws')}/ws${query ? `?${query}` : ''}`
+  const socket = new WebSocket(target, [protocol ?? []].flat(), { headers })
   t.after(() => socket.terminate())
   const client = new TestSocket(socket)
   await new Promise<void>((resolve, reject) => {

@@ -14,6 +14,41 @@ import {
   until,
 } from './helpers.ts'
 
+test('on an open server everybody sees all tasks, whoever added them', async (t) => {
+  const { url, tasks } = await startApp(t)
+  const mine = await jsonOf(post(`${url}/process?user=alice`, {}))
+  const guest = await jsonOf(post(`${url}/process`, {}))
+  await tasks.idle()
+  const page = await jsonOf(fetch(`${url}/tasks?user=bob`))
+  assert.deepEqual(
+    page.tasks.map(({ id }: Json) => id),
+    [guest.id, mine.id],
+  )
+  assert.equal((await fetch(`${url}/tasks/${mine.id}/result`)).status, 200)
+  assert.equal((await fetch(`${url}/tasks?user=a%20b`)).status, 422)
+  const owned = (await tasks.list({ owner: 'alice', limit: 10 })).tasks.map(({ id }) => id)
+  assert.deepEqual(owned, [mine.id])
+})
+
+test('on an open server one user may fill the queue', async (t) => {
+  const { url } = await startApp(t, { CAPACITY: '4', WORK_SECONDS: '60' })
+  const send = () => post(`${url}/process?user=alice`, {})
+  const statuses = []
+  for (let i = 0; i < 5; i++) statuses.push((await send()).status)
+  assert.deepEqual(statuses, [202, 202, 202, 202, 503])
+})
+
+test('a message of 60,000 bytes is taken, one more is 413', async (t) => {
+  const { url, tasks } = await startApp(t)
+  const statusOf = async (message: string) =>
+    (await post(`${url}/notify/alice`, { message })).status
+  assert.equal(await statusOf('x'.repeat(60_000)), 202)
+  assert.equal(await statusOf('x'.repeat(60_001)), 413)
+  assert.equal(await statusOf(`${'ü'.repeat(30_000)}x`), 413)
+  await tasks.idle()
+  assert.equal((await tasks.list({ limit: 10 })).tasks.length, 1)
+})
+
 const remove = (url: string) => fetch(url, { method: 'DELETE' })
 
 test('DELETE cancels: a task that waits at once, one that runs when it returns, one that has ended not', async (t) => {

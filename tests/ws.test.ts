@@ -245,10 +245,8 @@ async function startHub(t: TestContext, lookUp: () => Promise<unknown>) {
     log: silent,
     origins: new Origins(settings),
     isDraining: () => false,
-    identify: () => ({
-      address: '',
-      identity: { user: 'alice', isAdmin: true, isGuest: false },
-    }),
+    addressOf: () => '',
+    identify: () => ({ user: 'alice', isAdmin: true, isGuest: false }),
     lookUps: { task: lookUp },
   })
   const server = createServer().on('upgrade', (...upgrade) => hub.upgrade(...upgrade))

@@ -1,0 +1,61 @@
+// The demo's routes that queue a job: each parses what came, adds a task behind its reply, and answers
+// at once.
+
+import { isName, NAME_RULE } from '../lib/names.ts'
+import { numbersOf, wholeOf } from '../lib/numbers.ts'
+import { HttpError, json, type Reply, unprocessable } from '../lib/reply.ts'
+import type { Request } from '../lib/request.ts'
+import type { Handler } from '../lib/router.ts'
+import { behind } from '../lib/task-routes.ts'
+import type { Definition, Task, TaskQueue } from '../tasks.ts'
+import type { Notification } from './notify.ts'
+import { VIEW, type View } from './render.ts'
+import type { Entry } from './write-log.ts'
+
+export interface Jobs {
+  readonly writeLog: Definition<Entry>
+  readonly notify: Definition<Notification>
+  readonly render: Definition<View>
+}
+
+const DEFAULT_MESSAGE = 'You have a notification'
+const MAX_MESSAGE = 60_000 // bytes: it goes to each socket of a user, in one frame
+
+/** `isOpen`: nobody proves who they are, and `?fail=` makes a job fail. */
+export function demoHandlers(tasks: TaskQueue, jobs: Jobs, isOpen: boolean) {
+  async function startProcess(request: Request): Promise<Reply> {
+    if (!isOpen && request.query.has('fail')) {
+      throw unprocessable('fail', 'expected none: only an open server can be asked to fail')
+    }
+    const fail = wholeOf(request.query, 'fail', 0, 1_000) ?? 0
+    const entry = { line: `Processed: ${JSON.stringify(await request.json())}`, fail }
+    return accepted(await tasks.add(jobs.writeLog, entry, await behind(request)))
+  }
+
+  async function startNotification(request: Request): Promise<Reply> {
+    const user = request.params.user!
+    if (!isName(user)) throw unprocessable('user', `expected a user name: ${NAME_RULE}`)
+    const message = messageOf(request.hasBody ? await request.json() : {})
+    const notification = { user, from: request.authenticate().user, message }
+    const { id } = await tasks.add(jobs.notify, notification, await behind(request))
+    return json(202, { detail: 'notification queued', id }, { location: `/tasks/${id}` })
+  }
+
+  async function startRender(request: Request): Promise<Reply> {
+    const view = numbersOf(request.hasBody ? await request.json() : {}, VIEW)
+    return accepted(await tasks.add(jobs.render, view, await behind(request)))
+  }
+
+  return { startProcess, startNotification, startRender } satisfies Record<string, Handler>
+}
+
+function messageOf({ message = DEFAULT_MESSAGE }: Record<string, unknown>): string {
+  if (typeof message !== 'string') throw unprocessable('/message', 'expected a string')
+  const bytes = Buffer.byteLength(message)
+  if (bytes <= MAX_MESSAGE) return message
+  throw new HttpError(413, `expected a message of at most ${MAX_MESSAGE} bytes, got ${bytes}`)
+}
+
+function accepted({ id }: Task): Reply {
+  return json(202, { status: 'accepted', id }, { location: `/tasks/${id}` })
+}

@@ -1,0 +1,29 @@
+// Tokens for the tests, and servers that ask for them.
+
+import type { TestContext } from 'node:test'
+import { type Claims, signJwt } from '../lib/jwt.ts'
+import type { App } from '../server.ts'
+import { startApp } from './helpers.ts'
+
+export const SECRET = 'test-only-secret-of-more-than-32-bytes'
+
+/** Seconds since 1970, so many from now. */
+export const inSeconds = (seconds: number) => Date.now() / 1_000 + seconds
+
+/** A token of this server; good for a minute, unless the claims say otherwise. */
+export const tokenOf = (sub: unknown, claims: Partial<Claims> = {}) =>
+  signJwt({ sub, exp: inSeconds(60), ...claims }, SECRET)
+
+/** The header with which a user sends a request. */
+export const as = (sub: unknown, claims: Partial<Claims> = {}) => ({
+  authorization: `Bearer ${tokenOf(sub, claims)}`,
+})
+
+export const ADMIN = { admin: true }
+
+/** A server on which everybody has to prove who they are. */
+export const startGuarded = (
+  t: TestContext,
+  env: NodeJS.ProcessEnv = {},
+  additions: Parameters<typeof startApp>[2] = {},
+): Promise<App> => startApp(t, { AUTH_SECRET: SECRET, ...env }, additions)
