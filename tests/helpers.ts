@@ -111,10 +111,12 @@ export class TestSocket {
     return JSON.parse(await this.text())
   }
 
-  /** Reads until a frame of this type. */
-  async nextOf(type: string): Promise<Json> {
-    const message = await this.next()
-    return message.type === type ? message : this.nextOf(type)
+  /** Reads until a frame of one of these types. */
+  async nextOf(...types: string[]): Promise<Json> {
+    for (;;) {
+      const message = await this.next()
+      if (types.includes(message.type)) return message
+    }
   }
 
   send(message: unknown): void {
@@ -124,8 +126,7 @@ export class TestSocket {
   /** Sends a request and returns the answer to it, whatever else comes before. */
   async ask(request: Record<string, unknown>): Promise<Json> {
     this.send({ id: 1, ...request })
-    const answer = await this.next()
-    return answer.type === 'ok' || answer.type === 'error' ? answer : this.next()
+    return this.nextOf('ok', 'error')
   }
 }
 

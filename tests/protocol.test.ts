@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { idOf, parseFrame, parseMessage, parseTopic } from '../lib/protocol.ts'
+import { answerText, idOf, parseFrame, parseMessage, parseTopic } from '../lib/protocol.ts'
 import { connectSocket, startApp } from './helpers.ts'
 
 const bad: [what: string, message: string, code: string, id?: unknown][] = [
@@ -41,7 +41,33 @@ const bad: [what: string, message: string, code: string, id?: unknown][] = [
   ['publishing to a task', '{"type":"publish","id":1,"topic":"task:a","data":1}', 'forbidden', 1],
   ['publishing to all tasks', '{"type":"publish","id":1,"topic":"tasks","data":1}', 'forbidden', 1],
   ['since nowhere', '{"type":"subscribe","id":1,"topic":"room:a","since":5}', 'bad_message', 1],
+  ['since null', '{"type":"subscribe","id":1,"topic":"room:a","since":null}', 'bad_message', 1],
+  ['since half an offset', since('{"epoch":"e","offset":0.5}'), 'bad_message', 1],
+  ['since an offset in quotes', since('{"epoch":"e","offset":"1"}'), 'bad_message', 1],
+  [
+    'since an offset beyond all',
+    since('{"epoch":"e","offset":9007199254740992}'),
+    'bad_message',
+    1,
+  ],
+  ['since no epoch', since('{"offset":1}'), 'bad_message', 1],
+  ['an empty key', publish('1,"key":""'), 'bad_message', 1],
+  ['a key of 65', publish(`1,"key":"${'x'.repeat(65)}"`), 'bad_message', 1],
+  ['a key that is a number', publish('1,"key":1'), 'bad_message', 1],
+  ['a key that is null', publish('1,"key":null'), 'bad_message', 1],
+  ['half transient', publish('1,"transient":1'), 'bad_message', 1],
+  ['transient in quotes', publish('1,"transient":"true"'), 'bad_message', 1],
+  [
+    'more than 64 KiB of what was sent short',
+    publish(`[${'1e20,'.repeat(10_000)}1]`),
+    'too_big',
+    1,
+  ],
 ]
+
+function since(position: string): string {
+  return `{"type":"subscribe","id":1,"topic":"room:a","since":${position}}`
+}
 
 function publish(data: string): string {
   return `{"type":"publish","id":1,"topic":"room:a","data":${data}}`
@@ -70,10 +96,29 @@ test('a message is read with nothing but its own fields', () => {
     { type: 'subscribe', id: 1, topic: 'tasks' },
     { type: 'subscribe', id: 'a', topic: 'room:tea', since },
     { type: 'unsubscribe', id: 2, topic: 'user:alice' },
+    { type: 'subscribe', id: 'b', topic: 'room:tea', since: { epoch: '', offset: -1 } },
     { type: 'publish', id: 3, topic: 'room:tea', data: null },
+    { type: 'publish', id: 3, topic: 'room:tea', data: 0, key: 'x'.repeat(64), transient: true },
+    { type: 'publish', id: 3, topic: 'room:tea', data: 0, key: '\n' },
   ]) {
     assert.deepEqual(read(message), message)
   }
+})
+
+test('what is transient is told from what is not', () => {
+  const message = { type: 'publish', id: 3, topic: 'room:tea', data: 0 }
+  assert.deepEqual(parseMessage({ ...message, transient: false }), message)
+})
+
+test('an answer has the messages as they were written', () => {
+  const standing = { epoch: 'e', offset: 2, recovered: true, members: ['alice'], count: 1 }
+  const read = (messages: string[]) => JSON.parse(answerText('"', 'room:tea', standing, messages))
+  const answer = { type: 'ok', id: '"', topic: 'room:tea', ...standing }
+  assert.deepEqual(read([]), { ...answer, messages: [] })
+  assert.deepEqual(read(['{"offset":1}', '{"offset":2}']), {
+    ...answer,
+    messages: [{ offset: 1 }, { offset: 2 }],
+  })
 })
 
 test('a topic has a kind and a name', () => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { Sender, WebSocket } from 'ws'
 import { readSettings } from '../lib/config.ts'
 import { Origins } from '../lib/origin.ts'
 import { Hub } from '../ws.ts'
@@ -16,6 +18,7 @@ import {
   post,
   silent,
   startApp,
+  type TestSocket,
   until,
 } from './helpers.ts'
 
@@ -107,18 +110,30 @@ test('in a room everybody hears everybody, the sender too', async (t) => {
   })
 
   assert.deepEqual(answer, { type: 'ok', id: 'first', offset: 1 })
-  const { at, ...message } = await bob.next()
-  assert.deepEqual(message, {
-    type: 'message',
-    topic: 'room:tea',
-    offset: 1,
-    from: 'alice',
-    data: { a: 1 },
-  })
-  assert.match(at, /Z$/)
+  for (const socket of [alice, bob]) {
+    const { at, ...message } = await socket.nextOf('message')
+    assert.deepEqual(message, {
+      type: 'message',
+      topic: 'room:tea',
+      offset: 1,
+      from: 'alice',
+      data: { a: 1 },
+    })
+    assert.match(at, /Z$/)
+  }
   assert.deepEqual(
     { ...joined, epoch: '' },
-    { type: 'ok', id: 1, topic: 'room:tea', epoch: '', offset: 0, recovered: false, messages: [] },
+    {
+      type: 'ok',
+      id: 1,
+      topic: 'room:tea',
+      epoch: '',
+      offset: 0,
+      recovered: false,
+      members: ['alice'],
+      count: 1,
+      messages: [],
+    },
   )
 })
 
@@ -130,9 +145,10 @@ test('subscribing twice is one delivery, and after unsubscribing nothing comes',
 
   await hub.publish('room:a', 'one')
   await hub.publish('room:a', 'two')
-  assert.equal((await socket.next()).data, 'one')
-  assert.equal((await socket.next()).data, 'two')
+  assert.equal((await socket.nextOf('message')).data, 'one')
+  assert.equal((await socket.nextOf('message')).data, 'two')
 
+  await hub.publish('room:a', 'on its way')
   assert.deepEqual(await socket.ask({ type: 'unsubscribe', id: 5, topic: 'room:a' }), {
     type: 'ok',
     id: 5,
@@ -142,33 +158,17 @@ test('subscribing twice is one delivery, and after unsubscribing nothing comes',
   assert.equal((await socket.next()).type, 'pong')
 })
 
-test('who was away knows whether something was missed', async (t) => {
-  const { url, hub } = await startApp(t)
-  const stays = await connectSocket(t, url)
-  await stays.ask({ type: 'subscribe', topic: 'room:a' })
-  const { epoch, offset } = await stays
-    .ask({ type: 'publish', topic: 'room:a', data: 1 })
-    .then(() => stays.ask({ type: 'subscribe', topic: 'room:a' }))
-  const returns = async (since: unknown) => {
-    const socket = await connectSocket(t, url)
-    return (await socket.ask({ type: 'subscribe', topic: 'room:a', since })).recovered
+test('a room stays when everybody has left it, a topic of another kind does not', async (t) => {
+  const { url } = await startApp(t)
+  const socket = await connectSocket(t, url, { user: 'alice' })
+  const visit = async (topic: string) => {
+    const { epoch } = await socket.ask({ type: 'subscribe', topic })
+    await socket.ask({ type: 'unsubscribe', topic })
+    return epoch
   }
 
-  assert.equal(await returns({ epoch, offset }), true)
-  assert.equal(await returns({ epoch, offset: offset - 1 }), false)
-  assert.equal(await returns({ epoch, offset: offset + 1 }), false)
-  assert.equal(await returns({ epoch: 'another', offset }), false)
-  await hub.publish('room:a', 2)
-  assert.equal(await returns({ epoch, offset }), false)
-})
-
-test('a room that everybody left is another one when it is made again', async (t) => {
-  const { url } = await startApp(t)
-  const socket = await connectSocket(t, url)
-  const first = await socket.ask({ type: 'subscribe', topic: 'room:a' })
-  await socket.ask({ type: 'unsubscribe', topic: 'room:a' })
-  const second = await socket.ask({ type: 'subscribe', topic: 'room:a' })
-  assert.notEqual(first.epoch, second.epoch)
+  assert.equal(await visit('room:a'), await visit('room:a'))
+  assert.notEqual(await visit('user:alice'), await visit('user:alice'))
 })
 
 test('topics and rooms have a bound, which is free again after leaving', async (t) => {
@@ -182,7 +182,7 @@ test('topics and rooms have a bound, which is free again after leaving', async (
   assert.equal((await join(alice, 'user:alice')).code, 'too_many_topics')
   assert.equal((await join(bob, 'room:c')).code, 'too_many_rooms')
   assert.equal((await join(bob, 'room:a')).type, 'ok')
-  alice.socket.terminate()
+  alice.socket.terminate() // room:b is left, and gives its place
   await alice.closed
   let answer: Json
   do answer = await join(bob, 'room:c')
@@ -235,6 +235,37 @@ test('the topic of all tasks begins with the newest, then come changed ones toge
     }
   }
 })
+
+/** A raw socket that has shaken hands, and answers nothing by itself. */
+async function connectRaw(t: TestContext, url: string, user: string): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  t.after(() => socket.destroy())
+  socket.on('error', () => {})
+  const protocol = { 'Sec-WebSocket-Protocol': 'meanwhile.v1' }
+  socket.write(handshake(protocol, `GET /ws?user=${user} HTTP/1.1`))
+  await once(socket, 'data')
+  socket.resume()
+  return socket
+}
+
+/** A client's frame. */
+function clientFrame(opcode: number, payload = ''): Buffer {
+  const mask = { mask: true, maskBuffer: Buffer.alloc(4), fin: true, rsv1: false, readOnly: false }
+  return Buffer.concat(Sender.frame(Buffer.from(payload), { ...mask, opcode }))
+}
+
+const clientText = (message: object) => clientFrame(1, JSON.stringify(message))
+
+/** The payloads of the server's frames, none of which is longer than 125 bytes. */
+function shortFrames(bytes: Buffer): { opcode: number; payload: Buffer }[] {
+  const frames = []
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes[at + 1]!
+    frames.push({ opcode: bytes[at]! & 15, payload: bytes.subarray(at + 2, at + 2 + length) })
+    at += 2 + length
+  }
+  return frames
+}
 
 /** A hub whose look-up of tasks is in the hands of the test, behind a server of its own. */
 async function startHub(t: TestContext, lookUp: () => Promise<unknown>) {
@@ -353,6 +384,230 @@ test('a notification reaches all sockets of the user and nobody else', async (t)
   assert.equal((await bob!.next()).data.message, 'You have a notification')
 })
 
+// — coming back —
+
+const TOTAL = 5 // messages, of which the room keeps three
+const positions: [what: string, since: object, recovered: boolean, offsets: number[]][] = [
+  ['the newest offset', { offset: TOTAL }, true, []],
+  ['one that is kept', { offset: 3 }, true, [4, 5]],
+  ['the one before those that are kept', { offset: 2 }, true, [3, 4, 5]],
+  ['one older than the history', { offset: 1 }, false, [3, 4, 5]],
+  ['an offset ahead', { offset: 6 }, false, [3, 4, 5]],
+  ['a negative offset', { offset: -1 }, false, [3, 4, 5]],
+  ['another epoch', { offset: 5, epoch: 'another' }, false, [3, 4, 5]],
+]
+
+for (const [what, position, recovered, offsets] of positions) {
+  test(`who comes back with ${what} ${recovered ? 'gets what it missed' : 'is told that something may be missing'}`, async (t) => {
+    const { url, hub } = await startApp(t, { HISTORY: '3' })
+    const first = await connectSocket(t, url)
+    const { epoch } = await first.ask({ type: 'subscribe', topic: 'room:a' })
+    for (let data = 1; data <= TOTAL; data++) await hub.publish('room:a', data)
+    first.socket.terminate()
+
+    const second = await connectSocket(t, url)
+    const since = { epoch, ...position }
+    const answer = await second.ask({ type: 'subscribe', topic: 'room:a', since })
+
+    assert.deepEqual([answer.epoch, answer.offset, answer.recovered], [epoch, TOTAL, recovered])
+    assert.deepEqual(
+      answer.messages.map(({ type, topic, offset, data }: Json) => [type, topic, offset, data]),
+      offsets.map((offset) => ['message', 'room:a', offset, offset]),
+    )
+  })
+}
+
+test('with HISTORY=0 nothing is kept, and who missed something is told so', async (t) => {
+  const { url, hub } = await startApp(t, { HISTORY: '0' })
+  const socket = await connectSocket(t, url)
+  await hub.publish('room:a', 1)
+  const { epoch, messages } = await socket.ask({ type: 'subscribe', topic: 'room:a' })
+  const back = async (offset: number) => {
+    const another = await connectSocket(t, url)
+    return another.ask({ type: 'subscribe', topic: 'room:a', since: { epoch, offset } })
+  }
+
+  assert.deepEqual(messages, [])
+  assert.equal((await back(1)).recovered, true)
+  const { recovered, messages: none } = await back(0)
+  assert.deepEqual([recovered, none], [false, []])
+})
+
+test('many who join while a room talks miss nothing and hear nothing twice', async (t) => {
+  const { url, hub } = await startApp(t, { HISTORY: '1000', MAX_CONNECTIONS_PER_ADDRESS: '1000' })
+  const sockets = await Promise.all(Array.from({ length: 200 }, () => connectSocket(t, url)))
+  const total = 300
+  let isTalking = true
+  const talk = async () => {
+    for (let data = 1; data <= total; data++) {
+      await hub.publish('room:a', data)
+      if (data % 3 === 0) await turn()
+    }
+    isTalking = false
+  }
+  const listen = async (socket: TestSocket, n: number) => {
+    for (let turns = 0; turns < n && isTalking; turns++) await turn()
+    const answer = await socket.ask({ type: 'subscribe', topic: 'room:a' })
+    const heard: number[] = answer.messages.map(({ offset }: Json) => offset)
+    assert.deepEqual([heard.length, heard.at(-1) ?? 0], [answer.offset, answer.offset])
+    while (heard.length < total) heard.push((await socket.nextOf('message')).offset)
+    return heard
+  }
+
+  const [, ...heard] = await Promise.all([talk(), ...sockets.map(listen)])
+
+  const all = Array.from({ length: total }, (_, i) => i + 1)
+  for (const offsets of heard) assert.deepEqual(offsets, all)
+})
+
+test('many who come back while a fan-out is under way get the rest of it once', async (t) => {
+  const { url, hub } = await startApp(t, { MAX_CONNECTIONS_PER_ADDRESS: '1000' })
+  const sockets = await Promise.all(Array.from({ length: 100 }, () => connectSocket(t, url)))
+  for (const socket of sockets) await socket.ask({ type: 'subscribe', topic: 'room:a' })
+
+  // Each asks again in the middle, from where it is: what is on its way comes ahead of the answer.
+  const listen = async (socket: TestSocket) => {
+    const live: number[] = []
+    let isAnswered = false
+    socket.send({ type: 'subscribe', id: 2, topic: 'room:a' })
+    while (!isAnswered || live.at(-1) !== 40) {
+      const frame = await socket.nextOf('ok', 'message')
+      if (frame.type === 'message') {
+        live.push(frame.offset)
+        continue
+      }
+      isAnswered = true
+      assert.equal(live.at(-1) ?? 0, frame.offset)
+      assert.equal(frame.messages.length, frame.offset)
+    }
+    return live
+  }
+  const talk = async () => {
+    for (let data = 1; data <= 40; data++) {
+      await hub.publish('room:a', data)
+      if (data % 3 === 0) await turn()
+    }
+  }
+  const [, ...heard] = await Promise.all([talk(), ...sockets.map(listen)])
+
+  const all = Array.from({ length: 40 }, (_, i) => i + 1)
+  for (const offsets of heard) assert.deepEqual(offsets, all)
+})
+
+test('a message that is sent again, on another connection, is there once', async (t) => {
+  const { url, hub } = await startApp(t)
+  const listener = await connectSocket(t, url)
+  await listener.ask({ type: 'subscribe', topic: 'room:a' })
+  const [one, two, bob] = await Promise.all(
+    ['alice', 'alice', 'bob'].map((user) => connectSocket(t, url, { user })),
+  )
+  const message = { type: 'publish', topic: 'room:a', data: 'tea?', key: 'k' }
+  await hub.publish('room:a', 'before')
+
+  const first = await one!.ask(message)
+  one!.socket.terminate()
+  const second = await two!.ask(message)
+  const other = await bob!.ask(message) // another user's key is another key
+
+  assert.deepEqual([first.offset, second.offset, other.offset], [2, 2, 3])
+  const heard = []
+  for (let n = 0; n < 3; n++) heard.push((await listener.nextOf('message')).from)
+  assert.deepEqual(heard, [undefined, 'alice', 'bob'])
+})
+
+test('a transient message reaches who is there, has no offset, and is not kept', async (t) => {
+  const { url } = await startApp(t)
+  const [alice, bob] = await Promise.all(
+    ['alice', 'bob'].map((user) => connectSocket(t, url, { user })),
+  )
+  await bob!.ask({ type: 'subscribe', topic: 'room:a' })
+  const transient = { type: 'publish', topic: 'room:a', data: { x: 1 }, transient: true }
+
+  assert.deepEqual(await alice!.ask(transient), { type: 'ok', id: 1 })
+
+  const { at, ...message } = await bob!.nextOf('message')
+  assert.deepEqual(message, { type: 'message', topic: 'room:a', from: 'alice', data: { x: 1 } })
+  const late = await alice!.ask({ type: 'subscribe', topic: 'room:a' })
+  assert.deepEqual([late.offset, late.messages], [0, []])
+})
+
+test('what is larger than 64 KiB when it is written out is too big', async (t) => {
+  const { url } = await startApp(t)
+  const socket = await connectSocket(t, url)
+  const numbers = `[${'1e20,'.repeat(12_000)}1]` // 60 KB, and 250 KB with all their digits
+
+  socket.send(`{"type":"publish","id":1,"topic":"room:a","data":${numbers}}`)
+  const { type, code, id } = await socket.next()
+
+  assert.deepEqual([type, code, id], ['error', 'too_big', 1])
+  assert.equal((await socket.ask({ type: 'publish', topic: 'room:a', data: 1 })).offset, 1)
+})
+
+// — presence —
+
+/** A user's socket that is in the room, and its answer. */
+async function enter(t: TestContext, url: string, user: string) {
+  const socket = await connectSocket(t, url, { user })
+  const answer = await socket.ask({ type: 'subscribe', topic: 'room:a' })
+  return { socket, answer }
+}
+
+test('a room tells who is there, who comes, and who goes', async (t) => {
+  const { url } = await startApp(t)
+  const { socket: alice } = await enter(t, url, 'alice')
+  const { socket: bob, answer } = await enter(t, url, 'bob')
+  assert.deepEqual([answer.members, answer.count], [['alice', 'bob'], 2])
+  const { joined } = await alice.nextOf('presence')
+  assert.ok(joined.includes('bob'))
+
+  await bob.ask({ type: 'unsubscribe', topic: 'room:a' })
+  const gone = await alice.nextOf('presence')
+
+  assert.deepEqual(gone, { type: 'presence', topic: 'room:a', joined: [], left: ['bob'], count: 1 })
+})
+
+test('a user with two tabs is there once, until the last is closed', async (t) => {
+  const { url } = await startApp(t)
+  const { socket: alice } = await enter(t, url, 'alice')
+  const { socket: one } = await enter(t, url, 'bob')
+  const { socket: two, answer } = await enter(t, url, 'bob')
+  assert.deepEqual([answer.members, answer.count], [['alice', 'bob'], 2])
+  await alice.nextOf('presence')
+
+  one.socket.close()
+  await one.closed
+  await enter(t, url, 'carol')
+  const { joined, left } = await alice.nextOf('presence')
+  two.socket.close()
+  const gone = await alice.nextOf('presence')
+
+  assert.deepEqual([joined, left], [['carol'], []])
+  assert.deepEqual([gone.joined, gone.left, gone.count], [[], ['bob'], 2])
+})
+
+test('a socket that is cut leaves its rooms', async (t) => {
+  const { url } = await startApp(t)
+  const { socket: alice } = await enter(t, url, 'alice')
+  const { socket: bob } = await enter(t, url, 'bob')
+  await alice.nextOf('presence')
+
+  bob.socket.terminate()
+
+  assert.deepEqual((await alice.nextOf('presence')).left, ['bob'])
+})
+
+test('who has it in the answer is not told again', async (t) => {
+  const { url } = await startApp(t)
+  const { socket: alice } = await enter(t, url, 'alice')
+  const { socket: bob } = await enter(t, url, 'bob')
+  await alice.nextOf('presence')
+
+  alice.socket.terminate()
+  const first = await bob.next()
+
+  assert.deepEqual([first.joined, first.left], [[], ['alice']])
+})
+
 // — limits —
 
 test('a flood is told once, then closed with 1008, and the rest of it is not heard', async (t) => {
@@ -387,6 +642,68 @@ test('what comes behind a frame that closed the connection is not heard', async 
   assert.equal(await hub.publish('room:a', 'after'), 1)
 })
 
+test('of a thousand messages in one segment the surplus is told once, then it is closed', async (t) => {
+  const { url, hub } = await startApp(t)
+  const publish = (n: number) => clientText({ type: 'publish', id: n, topic: 'room:a', data: n })
+  const flood = Array.from({ length: 1_000 }, (_, n) => publish(n))
+  const start = Buffer.from(handshake({ 'Sec-WebSocket-Protocol': 'meanwhile.v1' }))
+
+  const bytes = await exchange(url, Buffer.concat([start, ...flood, clientFrame(8)]))
+  const frames = shortFrames(Buffer.from(bytes.slice(bytes.indexOf('\r\n\r\n') + 4), 'latin1'))
+
+  const closing = frames.pop()!
+  assert.deepEqual([closing.opcode, closing.payload.readUInt16BE()], [8, 1008])
+  const answers = frames.map(({ payload }) => JSON.parse(String(payload)))
+  const error = answers.pop()
+  assert.deepEqual([error.type, error.code], ['error', 'rate_limited'])
+  assert.ok(answers.every(({ type }) => type === 'ok'))
+  assert.ok(answers.length >= 40 && answers.length < 1_000)
+  assert.equal(await hub.publish('room:a', 'after'), answers.length + 1)
+})
+
+test('a flood of the protocol’s own pings is closed with 1008', async (t) => {
+  const { url } = await startApp(t)
+  const socket = await connectSocket(t, url)
+  for (let n = 0; n < 100; n++) socket.socket.ping()
+  assert.equal((await socket.nextOf('error')).code, 'rate_limited')
+  assert.equal(await socket.closed, 1008)
+})
+
+test('a flood of pongs that nobody asked for is closed with 1008', async (t) => {
+  const { url } = await startApp(t)
+  const socket = await connectSocket(t, url)
+  for (let n = 0; n < 100; n++) socket.socket.pong()
+  assert.equal(await socket.closed, 1008)
+})
+
+test('who talks exactly at the rate is never cut', async (t) => {
+  const { url } = await startApp(t, { MESSAGE_RATE: '200', MESSAGE_BURST: '3' })
+  const socket = await connectSocket(t, url)
+  // Never more than the time that has gone by allows: late timers are not made up for.
+  for (let n = 0; n < 300; n++) {
+    const next = performance.now() + 5
+    assert.equal((await socket.ask({ type: 'publish', topic: 'room:a', data: n })).offset, n + 1)
+    await until(() => performance.now() >= next)
+  }
+  assert.equal(socket.socket.readyState, WebSocket.OPEN)
+})
+
+const todo = 'the answers to the server’s own pings are counted as the client’s messages'
+
+test('who answers the server’s own pings is not cut for it', { todo }, async (t) => {
+  const { url } = await startApp(t, {
+    MESSAGE_RATE: '1',
+    MESSAGE_BURST: '2',
+    HEARTBEAT_SECONDS: '0.05',
+  })
+  const socket = await connectSocket(t, url)
+  const pinged = (async () => {
+    for (let n = 0; n < 10; n++) await once(socket.socket, 'ping')
+    return 'pinged'
+  })()
+  assert.equal(await Promise.race([pinged, socket.closed]), 'pinged')
+})
+
 test('a flood of the echo is closed with 1008', async (t) => {
   const { url } = await startApp(t, { MESSAGE_RATE: '1', MESSAGE_BURST: '3' })
   const socket = await connectSocket(t, url, { protocol: null })
@@ -394,32 +711,21 @@ test('a flood of the echo is closed with 1008', async (t) => {
   assert.equal(await socket.closed, 1008)
 })
 
-test('a reader that does not read is closed with 4001, and the others hear everything', async (t) => {
-  const { url, hub } = await startApp(t, { MAX_UNSENT: '65536' })
-  const [reader, stalled] = await Promise.all([connectSocket(t, url), connectSocket(t, url)])
-  for (const socket of [reader, stalled]) await socket.ask({ type: 'subscribe', topic: 'room:a' })
-
-  stalled.socket.pause()
-  const text = 'x'.repeat(10_000)
-  const total = 2_000 // 20 MB, beyond all that the kernel may hold
-  for (let sent = 0; sent < total; sent++) {
-    await hub.publish('room:a', text)
-    assert.equal((await reader.next()).offset, sent + 1)
-  }
-  stalled.socket.resume()
-
-  assert.equal(await stalled.closed, 4001)
-})
-
-test('a peer that does not answer a heartbeat is gone within two', async (t) => {
+test('a peer that does not answer a heartbeat is gone within two, from its room, too', async (t) => {
   const { url, hub } = await startApp(t, { HEARTBEAT_SECONDS: '0.5' })
-  const alive = await connectSocket(t, url)
-  const { port } = new URL(url)
-  const dead = connect(Number(port), '127.0.0.1')
-  t.after(() => dead.destroy())
-  dead.write(handshake()) // and never a pong
-  dead.resume()
-  await once(dead, 'close')
+  const alive = await connectSocket(t, url, { user: 'alice' })
+  await alive.ask({ type: 'subscribe', topic: 'room:a' })
+  const dead = await connectRaw(t, url, 'bob')
+  dead.write(clientText({ type: 'subscribe', id: 1, topic: 'room:a' })) // and never a pong
+  const presence = (user: string) => async () => {
+    const { joined, left } = await alive.nextOf('presence')
+    return [...joined, ...left].includes(user)
+  }
+  await until(presence('bob'))
+
+  const { left, count } = await alive.nextOf('presence')
+
+  assert.deepEqual([left, count], [['bob'], 1])
   await until(() => hub.size <= 1)
   alive.send({ type: 'ping' })
   assert.equal((await alive.next()).type, 'pong')
