@@ -71,10 +71,14 @@ export class Connection {
     return this.#socket.protocol === SUBPROTOCOL
   }
 
-  /** To be called for whatever comes from it. False if it sends more than it may. */
+  /**
+   * To be called for whatever comes from it. False if it sends more than it may. The first sign of life
+   * after a ping, which was asked for, is free.
+   */
   mayTalk(): boolean {
+    if (this.#isAlive) return this.#bucket.take()
     this.#isAlive = true
-    return this.#bucket.take()
+    return true
   }
 
   /** Bytes that may still be sent to it before it reads. */

@@ -143,6 +143,7 @@ test('a journal from before there were owners still loads: its tasks are nobodyâ
   const before = await openQueue(t, path)
   const { id } = await before.add(work, 'ok')
   await before.idle()
+  await until(async () => /succeeded/.test(await readFile(path, 'utf8'))) // written behind its end
   assert.doesNotMatch(await readFile(path, 'utf8'), /owner/)
   const after = await openQueue(t, join(folder, 'copy'), path)
   assert.equal((await after.find(id))?.state, 'succeeded')

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { SETTINGS } from '../lib/config.ts'
 import { CLOSE } from '../lib/protocol.ts'
 import { STATES } from '../lib/task.ts'
-import { startApp } from './helpers.ts'
+import { connectSocket, startApp, until } from './helpers.ts'
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, '..', path), 'utf8')
 const readme = read('README.md')
@@ -32,14 +32,17 @@ test('the table of settings has every setting with its default, and no other', (
 })
 
 test('the table of figures has every figure with its labels, and no other', async (t) => {
-  const { url } = await startApp(t)
+  const { url, hub } = await startApp(t)
   await fetch(url)
+  const socket = await connectSocket(t, url)
+  socket.socket.close()
+  await until(() => hub.size === 0) // so that there is one that has ended
   const page = await (await fetch(`${url}/metrics`)).text()
   const real = [...page.matchAll(/^# TYPE meanwhile_(\w+) \w+$/gm)].map(([, name]) => name!)
   const rows = rowsOf('Settings').filter(([name]) => /^[a-z]/.test(name!))
   assert.deepEqual(rows.map(([name]) => name).toSorted(), real.toSorted())
   for (const [name, labels] of rows) {
-    const line = page.split('\n').find((text) => text.startsWith(`meanwhile_${name}`)) ?? ''
+    const [line = ''] = new RegExp(`^meanwhile_${name}(_bucket)?[{ ].*`, 'm').exec(page) ?? []
     const found = [...line.matchAll(/(\w+)="/g)].map(([, label]) => label!)
     const own = found.filter((label) => label !== 'le') // every histogram has that one
     assert.equal(labels!.trim(), own.join(', '), name!)
