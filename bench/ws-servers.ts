@@ -1,0 +1,130 @@
+// The servers that `ws.ts` compares, each a child process of it: `node ws-servers.ts NAME`. It tells
+// its port, and then what its parent asks for: bytes of memory, time of CPU.
+//
+// A bare `ws` is used in its best style: a message is encoded once for all, to a buffer.
+
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Server as SocketIo } from 'socket.io'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { readSettings } from '../lib/config.ts'
+import { createApp } from '../server.ts'
+
+const TOPIC = 'room:bench'
+const SAMPLE = 50 // milliseconds between two looks at the memory
+
+// — the contestants —
+
+async function meanwhile(): Promise<number> {
+  const settings = readSettings({
+    PORT: '0',
+    JOURNAL: 'off',
+    LOG_LEVEL: 'silent',
+    MAX_CONNECTIONS: '100000',
+    MAX_CONNECTIONS_PER_ADDRESS: '100000',
+    MESSAGE_RATE: '1000000',
+    MESSAGE_BURST: '1000000',
+    HEARTBEAT_SECONDS: process.env.HEARTBEAT_SECONDS,
+  })
+  const { url } = await createApp(settings)
+  return Number(new URL(url).port)
+}
+
+/** An echo, or with a subprotocol a room, in as much of the language of `meanwhile.v1` as it takes. */
+async function bareWs(): Promise<number> {
+  const http = createServer()
+  const room = new Set<WebSocket>()
+  new WebSocketServer({ server: http, perMessageDeflate: false }).on('connection', (socket) => {
+    socket.on('close', () => room.delete(socket))
+    socket.on('message', (message) => {
+      if (socket.protocol === '') return socket.send(`You said: ${message}`)
+      const { type, id, data } = JSON.parse(message.toString())
+      if (type === 'subscribe') {
+        room.add(socket)
+        return socket.send(JSON.stringify({ type: 'ok', id, topic: TOPIC }))
+      }
+      const buffer = Buffer.from(JSON.stringify(envelope(data)))
+      for (const client of room) client.send(buffer, { binary: false })
+    })
+  })
+  return listen(http)
+}
+
+async function socketIo(): Promise<number> {
+  const http = createServer()
+  const io = new SocketIo(http, { transports: ['websocket'], perMessageDeflate: false })
+  io.on('connection', (socket) => {
+    socket.on('subscribe', async (done: () => void) => {
+      await socket.join(TOPIC)
+      done()
+    })
+    socket.on('publish', (data) => io.to(TOPIC).emit('message', envelope(data)))
+  })
+  return listen(http)
+}
+
+let offset = 0
+
+/** What `meanwhile` sends for a message, field by field. */
+function envelope(data: unknown) {
+  const [type, from, at] = ['message', 'guest-0f2c4a1b', new Date().toISOString()]
+  return { type, topic: TOPIC, offset: ++offset, from, at, data }
+}
+
+async function listen(http: Server): Promise<number> {
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  return (http.address() as AddressInfo).port
+}
+
+// — what the parent may ask —
+
+/** Milliseconds of CPU until a moment. */
+export interface Time {
+  readonly used: number
+  readonly at: number
+}
+
+let before = 0
+let peak = 0
+let watch: NodeJS.Timeout | undefined
+
+const answers: Readonly<Record<string, () => unknown>> = {
+  async rss() {
+    rss() // what is freed here is given back a little later
+    await sleep(200)
+    return rss()
+  },
+  cpu(): Time {
+    const { user, system } = process.cpuUsage()
+    return { used: (user + system) / 1_000, at: performance.now() }
+  },
+  watch() {
+    peak = before = rss()
+    watch = setInterval(() => (peak = Math.max(peak, rss())), SAMPLE)
+  },
+  growth() {
+    clearInterval(watch)
+    return Math.max(peak, rss()) - before
+  },
+}
+
+function rss(): number {
+  global.gc!()
+  return process.memoryUsage.rss()
+}
+
+const contestants: Readonly<Record<string, () => Promise<number>>> = {
+  meanwhile,
+  ws: bareWs,
+  'socket.io': socketIo,
+}
+
+const [, , name = ''] = process.argv
+process.once('disconnect', () => process.exit())
+process.on('message', async ([question]: [string]) => {
+  process.send!({ answer: await answers[question]!() })
+})
+process.send!({ answer: await contestants[name]!() })
