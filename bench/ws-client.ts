@@ -125,14 +125,17 @@ export class Client {
     return this.#readFrames(chunk, end + 4)
   }
 
-  // Returns where the last whole frame ends. None is longer than 64 KiB here.
+  // Returns where the last whole frame ends.
   #readFrames(chunk: Buffer, from: number): number {
     let at = from
     while (chunk.length - at >= 2) {
       const short = chunk[at + 1]!
-      const start = at + (short < 126 ? 2 : 4)
+      const start = at + (short < 126 ? 2 : short === 126 ? 4 : 10)
       if (start > chunk.length) break
-      const length = short < 126 ? short : chunk.readUInt16BE(at + 2)
+      const length =
+        short < 126
+          ? short
+          : chunk.readUIntBE(short === 126 ? at + 2 : at + 4, short === 126 ? 2 : 6)
       if (start + length > chunk.length) break
       const letter = length > this.#place ? chunk[start + this.#place]! : -1
       this.#heard(chunk[at]! & 15, length, letter)

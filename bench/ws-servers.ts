@@ -87,7 +87,6 @@ export interface Time {
   readonly at: number
 }
 
-let before = 0
 let peak = 0
 let watch: NodeJS.Timeout | undefined
 
@@ -102,12 +101,12 @@ const answers: Readonly<Record<string, () => unknown>> = {
     return { used: (user + system) / 1_000, at: performance.now() }
   },
   watch() {
-    peak = before = rss()
+    peak = rss()
     watch = setInterval(() => (peak = Math.max(peak, rss())), SAMPLE)
   },
-  growth() {
+  peak() {
     clearInterval(watch)
-    return Math.max(peak, rss()) - before
+    return Math.max(peak, rss())
   },
 }
 

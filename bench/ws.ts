@@ -146,11 +146,16 @@ async function idle(server: Child, load: Child): Promise<Figures> {
 /** How the server grows while one of two followers reads nothing; both did in a flood before. */
 function stalled(megabytes: number): Use {
   return async (server, load) => {
-    await load.ask('flood', (50 * MEGABYTE) / MESSAGE, MESSAGE, false)
+    const flood = async (isStalled: boolean) => {
+      await server.ask('watch')
+      await load.ask('flood', (megabytes * MEGABYTE) / MESSAGE, MESSAGE, isStalled)
+      return (await server.ask<number>('peak')) / MEGABYTE
+    }
+    await flood(false) // the first one of a process is no measure
     await load.ask('drop')
-    await server.ask('watch')
-    await load.ask('flood', (megabytes * MEGABYTE) / MESSAGE, MESSAGE, true)
-    return { MB: (await server.ask<number>('growth')) / MEGABYTE }
+    const read = await flood(false)
+    await load.ask('drop')
+    return { 'MB more': (await flood(true)) - read }
   }
 }
 

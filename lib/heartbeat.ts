@@ -4,7 +4,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { inTurns } from './turns.ts'
 
-const AT_ONCE = 1_000
+const AT_ONCE = 250
 
 export class Heartbeat {
   readonly #members: Iterable<{ beat(now: number): void }>
