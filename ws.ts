@@ -3,9 +3,8 @@
 //
 // It promises: no frame ends the process; what a client may hold (connections, topics, rooms, unread
 // bytes, messages a second) has a bound and a defined answer; a peer that is gone is noticed within
-// two heartbeats; who comes back to a room misses nothing, or is told so. It does not promise that a
-// message arrives: only that its reader can tell. It knows nothing of tasks: it is given look-ups, and
-// it is told what to publish.
+// two heartbeats; who comes back to a room misses nothing, or is told so. Other topics keep nothing.
+// It knows nothing of tasks: it is given look-ups, and it is told what to publish.
 
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -180,8 +179,10 @@ export class Hub {
     { id, topic, data, key, transient: isTransient }: Publish,
   ): void {
     checkPublish(topic)
-    const publication = { data, from: connection.user, key, isTransient }
-    connection.send({ type: 'ok', id, offset: this.#topics.publish(topic, publication) })
+    const { user, isGuest } = connection.identity
+    const once = key && `${isGuest ? '' : user} ${key}` // a guest is somebody else when it comes back
+    const offset = this.#topics.publish(topic, { data, from: user, key: once, isTransient })
+    connection.send({ type: 'ok', id, offset })
   }
 
   async #subscribe(connection: Connection, { id, topic: name, since }: Subscribe): Promise<void> {

@@ -16,7 +16,7 @@ export interface TopicLimits {
 }
 
 export interface KeyedPublication extends Publication {
-  /** The same user's second message with it in one topic has no effect, and the first one's answer. */
+  /** A second message with it in one topic has no effect, and the first one's answer. */
   readonly key?: string | undefined
 }
 
@@ -64,7 +64,7 @@ export class Topics {
    */
   publish(name: string, { key, ...publication }: KeyedPublication): number | undefined {
     if (key === undefined) return this.#publish(name, publication)
-    const once = `${name} ${publication.from} ${key}` // names have no spaces
+    const once = `${name} ${key}` // names have no spaces
     const known = this.#keys.find(once)
     if (known) return known.value
     const offset = this.#publish(name, publication)

@@ -14,12 +14,10 @@
 /** @typedef {{ listener: Listener, since?: { epoch: string, offset: number } }} Topic */
 /** @typedef {{ message: any, done?: (answer: any) => void, failed?: (e: Error) => void }} Request */
 
-const FIRST_DELAY = 500 // milliseconds, doubled at each failure
-const LONGEST_DELAY = 15_000
+const [FIRST_DELAY, LONGEST_DELAY] = [500, 15_000] // milliseconds; doubled at each failure
 const PING_EVERY = 20 // seconds; browsers hide the protocol's own pings, so a dead socket looks alive
 const MAX_WAITING = 100 // messages
-const RATE = 15 // requests a second, and at once: below what the server allows
-const BURST = 25
+const [RATE, BURST] = [15, 25] // requests a second, and at once: below what the server allows
 // `crypto.randomUUID` is there in secure contexts only.
 const newKey = () => ({ key: crypto.getRandomValues(new Uint32Array(4)).join('-') })
 
@@ -142,8 +140,8 @@ export class Client {
     const isFinal = code === 4101 ? !this.#options.token : code >= 4100 && code < 4200
     this.#isClosed ||= isFinal || !reconnect
     // What was sent and not answered is sent again with the same key, which makes it once.
-    const isKeyed = (/** @type {Request} */ { message }) => message.key
-    this.#waiting = [...this.#sent.values(), ...this.#waiting].filter(isKeyed)
+    const all = [...this.#sent.values(), ...this.#waiting]
+    this.#waiting = all.filter(({ message }) => message.key)
     this.#sent.clear()
     if (this.#isClosed) {
       for (const { failed } of this.#waiting.splice(0)) failed?.(new Error(reason || 'closed'))
@@ -160,12 +158,14 @@ export class Client {
   #receive(message) {
     this.#isHeard = true
     const { type, id, offset, code, detail } = message
-    const { listener, since } = this.#topics.get(message.topic) ?? {}
+    const topic = this.#topics.get(message.topic)
     const request = this.#sent.get(id)
     this.#sent.delete(id)
-    if (since && type === 'message') since.offset = offset ?? since.offset
-    if (type === 'message') listener?.onMessage(message)
-    else if (type === 'presence') listener?.onPresence?.(message)
+    // What comes ahead of its start is meant for whoever followed it here before.
+    if (type === 'message' && topic?.since) {
+      topic.since.offset = offset ?? topic.since.offset
+      topic.listener.onMessage(message)
+    } else if (type === 'presence' && topic?.since) topic.listener.onPresence?.(message)
     else if (type === 'goodbye') this.#goodbye = message
     else if (type === 'ok') request?.done?.(message)
     else if (type === 'error') request?.failed?.(Object.assign(new Error(detail), { code }))

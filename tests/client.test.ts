@@ -138,12 +138,7 @@ test('a message that the server refuses is rejected', async (t) => {
   assert.equal(await client.publish('room:a', 1), 1)
 })
 
-const todo =
-  'what was on its way to the listener before is heard ahead of the start, and again in it'
-
-test('who follows a topic anew hears nothing ahead of its start, and nothing twice', {
-  todo,
-}, async (t) => {
+test('who follows a topic anew hears nothing ahead of its start, and nothing twice', async (t) => {
   const { url, hub } = await startApp(t)
   const { client } = startClient(t, wsOf(url))
   const first = follow(client, 'room:a')
@@ -276,9 +271,7 @@ test('a message whose answer was lost arrives once, and what came after it after
   assert.equal((await witness.nextOf('message')).data, 'four')
 })
 
-const guests = 'a guest is another user on each connection, so that its key is another one'
-
-test('a guest’s message whose answer was lost arrives once, too', { todo: guests }, async (t) => {
+test('a guest’s message whose answer was lost arrives once, too', async (t) => {
   makeImpatient(t)
   const { url } = await startApp(t)
   const witness = await connectSocket(t, url)
@@ -459,7 +452,9 @@ test('a server that is silent is given up, one that answers is not', async (t) =
   let pings = 0
   const { url } = await startFake(t, (socket) => {
     socket.on('message', (text) => {
-      if (JSON.parse(String(text)).type !== 'ping') return
+      const { type, id, topic } = JSON.parse(String(text))
+      const answer = { type: 'ok', id, topic, epoch: '', offset: 0, recovered: false, messages: [] }
+      if (type !== 'ping') return socket.send(JSON.stringify(answer))
       pings++
       if (isSilent) open()
       else socket.send('{"type":"message","topic":"room:a","at":"","data":"pong"}')

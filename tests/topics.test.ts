@@ -145,18 +145,17 @@ test('a message with a key is published once, and both get its offset', () => {
   assert.deepEqual(messagesOf(topics, 'room:a'), ['before', 'one'])
 })
 
-const others: [what: string, topic: string, from: string, key: string | undefined][] = [
-  ['another key', 'room:a', 'alice', 'l'],
-  ['no key', 'room:a', 'alice', undefined],
-  ['another user', 'room:a', 'bob', 'k'],
-  ['another room', 'room:b', 'alice', 'k'],
+const others: [what: string, topic: string, key: string | undefined][] = [
+  ['another key', 'room:a', 'l'],
+  ['no key', 'room:a', undefined],
+  ['another room', 'room:b', 'k'],
 ]
 
-for (const [what, topic, from, key] of others) {
+for (const [what, topic, key] of others) {
   test(`${what}: it is another message`, () => {
     const topics = topicsOf()
     topics.publish('room:a', { data: 1, from: 'alice', key: 'k' })
-    topics.publish(topic, { data: 2, from, key })
+    topics.publish(topic, { data: 2, from: 'alice', key })
     assert.equal(messagesOf(topics, topic).at(-1), 2)
   })
 }
