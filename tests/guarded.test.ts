@@ -176,6 +176,22 @@ test('a ticket that has expired, or whose token has, is 401', async (t) => {
   await connect(inSeconds(30))
 })
 
+for (const way of ['token', 'ticket'] as const) {
+  test(`A10: a socket that came with a ${way} closes with 4101 when the token expires`, async (t) => {
+    const { url } = await startGuarded(t)
+    const claims = { exp: inSeconds(2) }
+    const { ticket } = await jsonOf(post(`${url}/ticket`, undefined, as('alice', claims)))
+    const query = way === 'ticket' ? `ticket=${ticket}` : `token=${tokenOf('alice', claims)}`
+    const socket = await connectSocket(t, url, { query })
+    const other = await connectSocket(t, url, { headers: as('bob') })
+
+    assert.equal(await socket.closed, 4101)
+    assert.ok(Date.now() / 1_000 >= claims.exp)
+    other.send({ type: 'ping' })
+    assert.equal((await other.next()).type, 'pong')
+  })
+}
+
 test('on an open server there are no tickets', async (t) => {
   const { url } = await startApp(t)
   assert.equal((await post(`${url}/ticket`)).status, 404)

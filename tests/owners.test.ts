@@ -147,17 +147,3 @@ test('a job can be told to fail on an open server only', async (t) => {
   assert.equal((await jsonOf(reply)).errors[0].pointer, 'fail')
   assert.equal(tasks.size, 0)
 })
-
-test('A9: a task is followed by its owner; for others it is as if it were not there', async (t) => {
-  const { url } = await startGuarded(t, { WORK_SECONDS: '60' })
-  const id = await idOf(post(`${url}/process`, {}, as('alice')))
-  const follow = async (user: string, topic: string) => {
-    const socket = await connectSocket(t, url, { headers: as(user) })
-    const { type, code, detail } = await socket.ask({ type: 'subscribe', topic })
-    return [type, code, detail]
-  }
-  assert.equal((await follow('alice', `task:${id}`))[0], 'ok')
-  const foreign = await follow('bob', `task:${id}`)
-  assert.deepEqual(foreign.slice(0, 2), ['error', 'not_found'])
-  assert.deepEqual(foreign, await follow('bob', 'task:unknown'))
-})
