@@ -43,6 +43,7 @@ const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
 /** Probes come by address, so these two answer to any Host. */
 const ANY_HOST = /^\/(healthz|readyz)\/?$/
 
+const STUCK = 60_000 // milliseconds: a connection on which nothing moves is cut
 const LINGER = 1_000 // milliseconds
 
 /** What the parser's errors mean; any other is a 400. */
@@ -72,7 +73,6 @@ export class HttpServer {
       // From Node 22.21 and 24.9 on: h2c is then served as if it had not been asked for.
       shouldUpgradeCallback: (req) => req.headers.upgrade?.toLowerCase() === 'websocket',
     })
-    this.#server.timeout = 60_000 // a connection on which nothing moves
     this.#server.maxHeadersCount = 0 // Node would drop what is above; `checkFraming` refuses it
     this.#server.maxRequestsPerSocket = 1_000
     this.#server.maxConnections = options.maxConnections
@@ -131,6 +131,7 @@ export class HttpServer {
       this.#replies.delete(res)
       together.delete(res)
     })
+    req.socket.setTimeout(STUCK) // here, since `server.timeout` would cost each WebSocket a timer
     res.on('error', () => {}) // a write to a client that has left; `close` is what counts
     const request = new Request(req, res, this.#options)
     const started = performance.now()
