@@ -101,11 +101,14 @@ async function startFake(t: TestContext, serve: (socket: WebSocket, n: number) =
 test('a server that is silent is given up, one that answers is not', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
   const { opened, open } = latch()
+  const started = { type: 'ok', topic: 'room:a', epoch: '', offset: 0, messages: [] }
   let isSilent = false
   let pings = 0
   const { url } = await startFake(t, (socket) => {
     socket.on('message', (text) => {
-      if (JSON.parse(String(text)).type !== 'ping') return
+      const { type, id } = JSON.parse(String(text))
+      if (type === 'subscribe') socket.send(JSON.stringify({ ...started, id }))
+      if (type !== 'ping') return
       pings++
       if (isSilent) open()
       else socket.send('{"type":"message","topic":"room:a","at":"","data":"pong"}')
