@@ -23,14 +23,20 @@ interface Client {
   close(): void
 }
 
-// Node 20 has no WebSocket of its own. A browser's tells of an error, and does not throw it.
+// A browser's WebSocket tells of an error, and does not throw it.
 class QuietSocket extends WebSocket {
   constructor(url: string, protocols: string[]) {
     super(url, protocols)
     this.on('error', () => {})
   }
 }
-if (!('WebSocket' in globalThis)) Object.assign(globalThis, { WebSocket: QuietSocket })
+
+// Node 20 has none of its own. That of Node 22 tells of no close when a connection could not be made,
+// so that the client would wait for ever: see the test of it.
+const own = 'WebSocket' in globalThis ? globalThis.WebSocket : QuietSocket
+const isNode22 = process.versions.node.startsWith('22.')
+const use = (socket: unknown) => Object.assign(globalThis, { WebSocket: socket })
+use(isNode22 ? QuietSocket : own)
 
 const { Client } = await import(String(new URL('../static/client.js', import.meta.url)))
 
@@ -71,6 +77,65 @@ function makeImpatient(t: TestContext): void {
 }
 
 const wsOf = (url: string) => `${url.replace('http', 'ws')}/ws`
+
+/** A server that does with its n-th client what it is told, and notes what it offered. */
+async function startFake(t: TestContext, serve: (socket: WebSocket, n: number) => void) {
+  const offers: (string | undefined)[] = []
+  const server = new WebSocketServer({
+    host: '127.0.0.1',
+    port: 0,
+    handleProtocols: () => 'meanwhile.v1',
+  })
+  t.after(() => server.close())
+  server.on('connection', (socket, req) => {
+    t.after(() => socket.terminate())
+    offers.push(req.headers['sec-websocket-protocol'])
+    serve(socket, offers.length)
+  })
+  await once(server, 'listening')
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, offers }
+}
+
+// Its own ping is due every 20 s: here time is not waited for. It comes first, since a timer of
+// another test could not be cleared meanwhile.
+test('a server that is silent is given up, one that answers is not', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  const { opened, open } = latch()
+  const started = { type: 'ok', topic: 'room:a', epoch: '', offset: 0, messages: [] }
+  let isSilent = false
+  let pings = 0
+  const { url } = await startFake(t, (socket) => {
+    socket.on('message', (text) => {
+      const { type, id } = JSON.parse(String(text))
+      if (type === 'subscribe') socket.send(JSON.stringify({ ...started, id }))
+      if (type !== 'ping') return
+      pings++
+      if (isSilent) open()
+      else socket.send('{"type":"message","topic":"room:a","at":"","data":"pong"}')
+    })
+  })
+  const { client, statuses } = startClient(t, url)
+  const { data } = follow(client, 'room:a')
+  const turnsUntil = async (condition: () => boolean) => {
+    while (!condition()) await turn()
+  }
+  await turnsUntil(() => statuses.at(-1)?.[0] === 'connected')
+
+  for (const times of [1, 2, 3]) {
+    t.mock.timers.tick(20_000)
+    await turnsUntil(() => data().length === times)
+  }
+  assert.equal(statuses.at(-1)![0], 'connected')
+  isSilent = true
+  t.mock.timers.tick(20_000)
+  await opened
+  assert.equal(statuses.at(-1)![0], 'connected')
+  t.mock.timers.tick(20_000)
+
+  assert.equal(pings, 4)
+  const [status, , reason] = statuses.at(-1)!
+  assert.deepEqual([status, reason], ['waiting', 'the server is silent'])
+})
 
 test('a client follows, publishes, and hears who is there', async (t) => {
   const { url } = await startApp(t)
@@ -288,6 +353,25 @@ test('a guest’s message whose answer was lost arrives once, too', async (t) =>
   assert.equal(await published, 1)
 })
 
+const node22 = 'on Node 22 a connection that could not be made has an error, and no close'
+
+test('a client tries again, when no connection could be made', {
+  timeout: 5_000,
+  ...(isNode22 && { todo: node22 }),
+}, async (t) => {
+  use(own)
+  t.after(() => use(isNode22 ? QuietSocket : own))
+  makeImpatient(t)
+  const { url } = await startApp(t)
+  const network = await startNetwork(t, url)
+  network.down()
+  const { client, statuses } = startClient(t, network.url)
+  await until(() => t.signal.aborted || statuses.at(-1)?.[0] === 'waiting')
+  network.up()
+
+  assert.equal(await client.publish('room:a', 1), 1)
+})
+
 test('at most 100 messages wait, and closing rejects them', async (t) => {
   const { url } = await startApp(t)
   const network = await startNetwork(t, url)
@@ -330,24 +414,6 @@ test('many requests at once are paced, so that the server closes nobody', async 
 })
 
 // — what the server says —
-
-/** A server that does with its n-th client what it is told, and notes what it offered. */
-async function startFake(t: TestContext, serve: (socket: WebSocket, n: number) => void) {
-  const offers: (string | undefined)[] = []
-  const server = new WebSocketServer({
-    host: '127.0.0.1',
-    port: 0,
-    handleProtocols: () => 'meanwhile.v1',
-  })
-  t.after(() => server.close())
-  server.on('connection', (socket, req) => {
-    t.after(() => socket.terminate())
-    offers.push(req.headers['sec-websocket-protocol'])
-    serve(socket, offers.length)
-  })
-  await once(server, 'listening')
-  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, offers }
-}
 
 for (const [code, hasToken, comesBack] of [
   [1001, false, true],
@@ -442,45 +508,6 @@ test('closing it during a wait ends the wait', async (t) => {
   client.close()
   assert.equal(statuses.filter(([status]) => status === 'closed').length, 1)
   assert.equal(offers.length, 1)
-})
-
-// Its own ping is due every 20 s: here time is not waited for.
-test('a server that is silent is given up, one that answers is not', async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
-  const { opened, open } = latch()
-  let isSilent = false
-  let pings = 0
-  const { url } = await startFake(t, (socket) => {
-    socket.on('message', (text) => {
-      const { type, id, topic } = JSON.parse(String(text))
-      const answer = { type: 'ok', id, topic, epoch: '', offset: 0, recovered: false, messages: [] }
-      if (type !== 'ping') return socket.send(JSON.stringify(answer))
-      pings++
-      if (isSilent) open()
-      else socket.send('{"type":"message","topic":"room:a","at":"","data":"pong"}')
-    })
-  })
-  const { client, statuses } = startClient(t, url)
-  const { data } = follow(client, 'room:a')
-  const turnsUntil = async (condition: () => boolean) => {
-    while (!condition()) await turn()
-  }
-  await turnsUntil(() => statuses.at(-1)?.[0] === 'connected')
-
-  for (const times of [1, 2, 3]) {
-    t.mock.timers.tick(20_000)
-    await turnsUntil(() => data().length === times)
-  }
-  assert.equal(statuses.at(-1)![0], 'connected')
-  isSilent = true
-  t.mock.timers.tick(20_000)
-  await opened
-  assert.equal(statuses.at(-1)![0], 'connected')
-  t.mock.timers.tick(20_000)
-
-  assert.equal(pings, 4)
-  const [status, , reason] = statuses.at(-1)!
-  assert.deepEqual([status, reason], ['waiting', 'the server is silent'])
 })
 
 // — the whole promise —

@@ -122,6 +122,30 @@ test('a look when there is nothing to tell reveals nobody who comes after it', a
   assert.deepEqual(await next(), { joined: ['carol'], left: [], count: 2 })
 })
 
+test('what was seen before the last batch reveals nobody who comes after it', async () => {
+  const { presence, next } = emptyRoom()
+  presence.join('alice')
+  assert.equal(presence.present.count, 1)
+  await next()
+  presence.join('bob')
+  presence.leave('bob')
+  presence.join('carol')
+  assert.deepEqual(await next(), { joined: ['carol'], left: [], count: 2 })
+})
+
+test('when there is nothing to tell, nothing is told', async () => {
+  const told: PresenceChange[] = []
+  const quiet = new Presence((change) => told.push(change))
+  quiet.join('alice')
+  quiet.leave('alice')
+
+  const { presence, next } = emptyRoom() // its timer ends after that of the other
+  presence.join('bob')
+  await next()
+
+  assert.deepEqual(told, [])
+})
+
 test('when everybody has left, what was not told is forgotten', async () => {
   const { presence, next } = emptyRoom()
   presence.join('alice')
