@@ -129,7 +129,7 @@ export class Topic {
 
   // Undefined if nobody can know.
   #missedSince(since: Position | undefined): number | undefined {
-    if (since?.epoch !== this.epoch || since.offset < 0) return undefined
+    if (since?.epoch !== this.epoch) return undefined
     return since.offset <= this.#offset ? this.#offset - since.offset : undefined
   }
 

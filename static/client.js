@@ -14,7 +14,7 @@
 /** @typedef {{ listener: Listener, since?: { epoch: string, offset: number } }} Topic */
 /** @typedef {{ message: any, done?: (answer: any) => void, failed?: (e: Error) => void }} Request */
 
-const [FIRST_DELAY, LONGEST_DELAY] = [500, 15_000] // milliseconds; doubled at each failure
+const [MIN_WAIT, MAX_WAIT] = [500, 15_000] // milliseconds; doubled at each failure
 const PING_EVERY = 20 // seconds; browsers hide the protocol's own pings, so a dead socket looks alive
 const MAX_WAITING = 100 // messages
 const [RATE, BURST] = [15, 25] // requests a second, and at once: below what the server allows
@@ -101,6 +101,7 @@ export class Client {
       socket.onopen = () => isCurrent() && this.#opened()
       socket.onmessage = ({ data }) => isCurrent() && this.#receive(JSON.parse(data))
       socket.onclose = ({ code, reason }) => isCurrent() && this.#lost(code, reason)
+      socket.onerror = () => isCurrent() && this.#lost(1006, '') // in Node 22 no close follows
     } catch (error) {
       if (!this.#isClosed) this.#lost(0, String(error)) // no token, or none that can be sent
     }
@@ -148,8 +149,7 @@ export class Client {
       return this.#options.onStatus('closed', 0, reason)
     }
     // Full jitter: a thousand clients that were cut together do not come back together.
-    const longest = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#failures++)
-    const delay = announced || Math.random() * longest
+    const delay = announced || Math.random() * Math.min(MAX_WAIT, MIN_WAIT * 2 ** this.#failures++)
     this.#timer = setTimeout(() => this.#connect(), delay)
     this.#options.onStatus('waiting', delay, reason)
   }
