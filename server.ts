@@ -102,12 +102,10 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     definitions: [...Object.values(jobs), ...(additions.definitions ?? [])],
     onChange: (task) => feed.changed(task),
   })
-  const feed = new TaskFeed({
-    tasks,
-    isFollowed: (topic) => hub.isFollowed(topic),
-    publish: (topic, data) => hub.publish(topic, data),
-    log,
-  })
+  const tell = (topic: string, data: unknown) => {
+    hub.publish(topic, data).catch((error) => log.error('publish failed', { error }))
+  }
+  const feed = new TaskFeed({ tasks, isFollowed: (topic) => hub.isFollowed(topic), tell })
   const hub = new Hub({
     ...settings,
     ...base,
@@ -117,9 +115,6 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     addressOf: (req) => clientAddress(req, settings.trustProxy),
     identify: (req, query) => auth.identifySocket(req, query),
     lookUps: { ...feed.lookUps, stats: async () => stats.newest },
-  })
-  const stats = new StatsFeed(metrics, (figures) => {
-    if (hub.isFollowed('stats')) feed.tell('stats', figures)
   })
 
   const files = await fileRoutes(additions.files ?? STATIC)
@@ -138,6 +133,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   })
   const port = await http.listen(settings.port, settings.host)
   const url = `http://${host}:${port}`
+  const stats = new StatsFeed(metrics, (figures) => tell('stats', figures))
   const stopMeasuring = measureProcess(metrics)
   tasks.resume()
   log.info('listening', { url })

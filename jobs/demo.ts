@@ -51,7 +51,7 @@ export function demoHandlers(tasks: TaskQueue, jobs: Jobs, isOpen: boolean) {
 
 function messageOf({ message = DEFAULT_MESSAGE }: Record<string, unknown>): string {
   if (typeof message !== 'string') throw unprocessable('/message', 'expected a string')
-  const bytes = Buffer.byteLength(message)
+  const bytes = Buffer.byteLength(JSON.stringify(message)) - 2 // as it goes out, without its quotes
   if (bytes <= MAX_MESSAGE) return message
   throw new HttpError(413, `expected a message of at most ${MAX_MESSAGE} bytes, got ${bytes}`)
 }

@@ -8,10 +8,9 @@ import type { IncomingMessage } from 'node:http'
 import { type Identity, identityOf } from './identity.ts'
 import { verifyJwt } from './jwt.ts'
 import { isName, NAME_RULE } from './names.ts'
+import { offeredBy } from './protocol.ts'
 import { HttpError, unprocessable } from './reply.ts'
 import { Tickets } from './ticket.ts'
-
-export type { Identity } from './identity.ts'
 
 type Head = Pick<IncomingMessage, 'headers' | 'rawHeaders'>
 
@@ -42,7 +41,7 @@ export class Auth {
   /** Of a handshake: the same, the subprotocol `bearer.TOKEN`, or `?ticket=`, which is used up. */
   identifySocket(req: Head, query: URLSearchParams): Identity {
     if (this.#secret === undefined) return named(query)
-    const tokens = [...tokensOf(req, query), ...offeredBy(req)]
+    const tokens = [...tokensOf(req, query), ...bearersOffered(req)]
     const tickets = query.getAll('ticket')
     const ways = `Authorization: Bearer, the subprotocol ${OFFERED}TOKEN, ?ticket= or ?token=`
     const credential = onlyOf([...tokens, ...tickets], ways)
@@ -83,8 +82,8 @@ function bearersOf({ rawHeaders }: Head): string[] {
   return scheme?.toLowerCase() === 'bearer' ? [token] : []
 }
 
-function offeredBy({ headers }: Head): string[] {
-  const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
+function bearersOffered({ headers }: Head): string[] {
+  const offered = offeredBy(headers['sec-websocket-protocol'])
   return offered.flatMap((name) => (name.startsWith(OFFERED) ? name.slice(OFFERED.length) : []))
 }
 

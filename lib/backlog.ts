@@ -1,9 +1,9 @@
 // What the queue has to do: how many tasks and how many bytes of payloads, each with its bound; which
 // of them run; and who waits until it is less.
 
-import { Tally } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import type { Run } from './run.ts'
+import { Tally } from './tally.ts'
 
 /** Thrown when the queue takes no more: full, draining, or its journal closed. Later it may. */
 export class QueueFullError extends Error {

@@ -9,9 +9,9 @@ import { WebSocket } from 'ws'
 import { type Batch, type Frame, textFrame } from './frame.ts'
 import type { Client } from './gate.ts'
 import type { Identity } from './identity.ts'
-import { TokenBucket } from './limits.ts'
 import { Newest } from './newest.ts'
 import { CLOSE, type ServerMessage, SUBPROTOCOL } from './protocol.ts'
+import { TokenBucket } from './token-bucket.ts'
 import type { Subscription } from './topic.ts'
 
 export interface ConnectionLimits {
@@ -133,7 +133,7 @@ export class Connection {
   /** To be called when it is gone. */
   ended(): void {
     this.#newest = undefined
-    this.#drained()
+    this.#catchUp()
   }
 
   /** Cuts it without a word. */
@@ -196,10 +196,10 @@ export class Connection {
   #waitForDrain(): void {
     if (this.#waiters) return
     this.#waiters = []
-    this.#raw.once('drain', () => this.#drained())
+    this.#raw.once('drain', () => this.#catchUp())
   }
 
-  #drained(): void {
+  #catchUp(): void {
     const frames = this.#newest?.take() ?? []
     const waiters = this.#waiters ?? []
     this.#waiters = undefined

@@ -7,11 +7,11 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { checkFraming, splitTarget } from './framing.ts'
 import { refuse } from './http.ts'
 import type { Identity } from './identity.ts'
-import { Tally } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Origins } from './origin.ts'
-import { SUBPROTOCOL } from './protocol.ts'
+import { MAX_FRAME, offeredBy, SUBPROTOCOL } from './protocol.ts'
 import { HttpError, RETRY_SOON } from './reply.ts'
+import { Tally } from './tally.ts'
 
 export interface GateOptions {
   readonly path: string
@@ -37,7 +37,7 @@ type Welcome = (socket: WebSocket, client: Client) => void
 const UPGRADER: ServerOptions & { closeTimeout: number } = {
   noServer: true,
   perMessageDeflate: false,
-  maxPayload: 65_536,
+  maxPayload: MAX_FRAME,
   maxFragments: 64,
   maxBufferedChunks: 256,
   closeTimeout: 5_000, // milliseconds for a peer to answer a close; not in @types/ws 8.18
@@ -117,8 +117,8 @@ function checkHandshake(req: IncomingMessage): void {
   if (httpVersion !== '1.1') throw new HttpError(400, 'expected HTTP/1.1')
   // `ws` would take version 8 as well, a draft.
   if (headers['sec-websocket-version'] !== '13') throw upgradeRequired()
-  const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim())
-  if (!offered || offered.includes(SUBPROTOCOL)) return
+  const offered = offeredBy(headers['sec-websocket-protocol'])
+  if (offered.length === 0 || offered.includes(SUBPROTOCOL)) return
   throw new HttpError(400, `expected the subprotocol ${SUBPROTOCOL} or none`)
 }
 

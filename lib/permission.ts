@@ -1,7 +1,9 @@
 // Who may follow what, and publish where.
 
 import type { Identity } from './identity.ts'
-import { ProtocolError, parseTopic } from './protocol.ts'
+import { ProtocolError, parseTopic, type TopicKind } from './protocol.ts'
+
+const TASKS_OF = 'tasks:'
 
 /** The topic behind a user's name for it. Throws a `ProtocolError` if it is not for this user. */
 export function topicFor({ user, isAdmin }: Identity, topic: string): string {
@@ -17,7 +19,15 @@ export function topicFor({ user, isAdmin }: Identity, topic: string): string {
 
 /** The topic of one user's tasks, which that user knows as `tasks`. */
 export function tasksOf(user: string): string {
-  return `tasks:${user}`
+  return `${TASKS_OF}${user}`
+}
+
+/** Throws a `ProtocolError` for what is no topic of the server's. */
+export function kindOf(topic: string): TopicKind {
+  if (topic.startsWith(TASKS_OF)) return 'tasks'
+  const { kind } = parseTopic(topic) ?? {}
+  if (kind) return kind
+  throw new ProtocolError('bad_topic', `expected a topic, got ${topic}`)
 }
 
 /** Throws a `ProtocolError` for where only the server publishes. */

@@ -1,8 +1,8 @@
 // Who is in a room: one entry a user, however many tabs. Joins and leaves are told in batches, so that
 // a thousand who come at once are ten messages and not a thousand.
 
-import { Tally } from './limits.ts'
 import type { PresenceChange } from './protocol.ts'
+import { Tally } from './tally.ts'
 
 const INTERVAL = 100 // milliseconds between two batches
 const MAX_NAMES = 100 // in one batch, or in one answer
@@ -43,10 +43,11 @@ export class Presence {
   }
 
   /** Forgets what was not told: nobody is there to hear it. */
-  close(): void {
+  clear(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#changes.clear()
+    this.#wasSeen = false
   }
 
   #change(user: string, isThere: boolean): true {

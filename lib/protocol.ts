@@ -7,6 +7,14 @@ import { isName } from './names.ts'
 
 export const SUBPROTOCOL = 'meanwhile.v1'
 
+/** The subprotocols that a client offers, as the header has them. */
+export function offeredBy(header: string | undefined): string[] {
+  return header?.split(',').map((name) => name.trim()) ?? []
+}
+
+/** Bytes of a client's frame, at most. */
+export const MAX_FRAME = 65_536
+
 export type RequestId = number | string
 
 export type ClientMessage =

@@ -90,7 +90,7 @@ export class Request {
    * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/). Both undefined
    * without the header. Throws a 400 for a key that is none. To be called when the body was read.
    */
-  async identity(user: string): Promise<{ key?: string; digest?: string }> {
+  async idempotency(user: string): Promise<{ key?: string; digest?: string }> {
     const key = this.#req.headers['idempotency-key']
     if (key === undefined) return {}
     if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {

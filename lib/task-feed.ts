@@ -3,7 +3,7 @@
 
 import { Batch } from './batch.ts'
 import { type Identity, ownerFor } from './identity.ts'
-import type { Log } from './log.ts'
+import type { Changed } from './ledger.ts'
 import { tasksOf } from './permission.ts'
 import type { ListOptions, Page } from './store.ts'
 import type { Task } from './task.ts'
@@ -14,14 +14,8 @@ export interface FeedOptions {
     list(options: ListOptions): Promise<Page>
   }
   readonly isFollowed: (topic: string) => boolean
-  readonly publish: (topic: string, data: unknown) => Promise<unknown>
-  readonly log: Log
-}
-
-interface Changed {
-  readonly id: string
-  readonly owner: string | undefined
-  snapshot(): Task
+  /** Publishes. Never throws. */
+  readonly tell: (topic: string, data: unknown) => void
 }
 
 const INTERVAL = 100 // milliseconds between two frames of changed tasks
@@ -47,9 +41,9 @@ export class TaskFeed {
 
   /** To be called at each change of a task. */
   changed(task: Changed): void {
-    const { isFollowed } = this.#options
+    const { isFollowed, tell } = this.#options
     const own = `task:${task.id}`
-    if (isFollowed(own)) this.tell(own, task.snapshot())
+    if (isFollowed(own)) tell(own, task.snapshot())
     const lists = task.owner === undefined ? ['tasks'] : ['tasks', tasksOf(task.owner)]
     for (const list of lists) if (isFollowed(list)) this.#changes.add(`${list} ${task.id}`)
   }
@@ -67,13 +61,7 @@ export class TaskFeed {
       const task = await this.#options.tasks.find(id)
       if (task) lists.set(list, [...(lists.get(list) ?? []), withoutResult(task)])
     }
-    for (const [list, tasks] of lists) this.tell(list, tasks)
-  }
-
-  /** Publishes; what goes wrong is logged. */
-  tell(topic: string, data: unknown): void {
-    const { publish, log } = this.#options
-    publish(topic, data).catch((error) => log.error('publish failed', { error }))
+    for (const [list, tasks] of lists) this.#options.tell(list, tasks)
   }
 }
 

@@ -38,8 +38,8 @@ const INERT = { 'content-security-policy': "default-src 'none'; sandbox" } // wh
 export async function behind(request: Request): Promise<Behind> {
   const { user, isGuest } = request.authenticate()
   const after = request.replied
-  if (isGuest) return { after, ...(await request.identity('')) }
-  return { after, owner: user, ...(await request.identity(user)) }
+  if (isGuest) return { after, ...(await request.idempotency('')) }
+  return { after, owner: user, ...(await request.idempotency(user)) }
 }
 
 export function taskHandlers(tasks: Tasks) {

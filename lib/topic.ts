@@ -7,11 +7,13 @@ import { textFrame } from './frame.ts'
 import { type Archive, History } from './history.ts'
 import { Presence } from './presence.ts'
 import {
+  MAX_FRAME,
   type Position,
   ProtocolError,
   type ServerMessage,
   type Standing,
   type TopicKind,
+  type TopicMessage,
 } from './protocol.ts'
 
 /** A client that follows. */
@@ -32,14 +34,14 @@ export interface Publication {
   readonly isTransient?: boolean | undefined
 }
 
-const MAX_MESSAGE = 66_560 // bytes: what a frame of 64 KiB can hold, and what is put around it
+const MAX_MESSAGE = MAX_FRAME + 1_024 // bytes: what a client's frame can hold, and what is put around it
 
 export class Topic {
   readonly name: string
   readonly kind: TopicKind
   /** Each making of a topic has its own, so that an offset of an old one never passes for a new one. */
   readonly epoch = randomUUID()
-  readonly line: Line
+  readonly #line: Line
   readonly #shown: string
   readonly #archive: Archive
   readonly #history: History | undefined
@@ -50,13 +52,13 @@ export class Topic {
   constructor(name: string, kind: TopicKind, fanout: Fanout, archive: Archive) {
     this.name = name
     this.kind = kind
-    this.line = new Line(fanout)
+    this.#line = new Line(fanout)
     this.#shown = kind === 'tasks' ? kind : name // each user has a topic of that name
     this.#archive = archive
     if (kind !== 'room') return
     this.#history = new History()
     this.#presence = new Presence((change) => {
-      this.line.push(frameOf({ type: 'presence', topic: name, ...change }), this.#changed)
+      this.#line.push(frameOf({ type: 'presence', topic: name, ...change }), this.#changed)
     })
   }
 
@@ -66,22 +68,32 @@ export class Topic {
   }
 
   get isFollowed(): boolean {
-    return this.line.followers.size > 0
+    return this.#line.followers.size > 0
   }
 
   /** Nothing goes out to it before it has had its answer. */
   join(follower: Reader): Subscription {
     const subscription = { follower, topic: this, after: Number.POSITIVE_INFINITY }
-    this.line.followers.add(subscription)
-    if (this.#presence?.join(follower.user)) this.#changed = this.line.reserve()
+    this.#line.followers.add(subscription)
+    if (this.#presence?.join(follower.user)) this.#changed = this.#line.reserve()
     return subscription
+  }
+
+  /** Sends at once what is on its way to those who follow. */
+  flush(): void {
+    this.#line.flush()
+  }
+
+  /** From here on it gets what comes. */
+  begin(subscription: Subscription): void {
+    subscription.after = this.#line.last
   }
 
   /** Whether it had not left before. */
   leave(subscription: Subscription): boolean {
-    if (!this.line.followers.delete(subscription)) return false
-    if (this.#presence?.leave(subscription.follower.user)) this.#changed = this.line.reserve()
-    if (!this.isFollowed) this.#presence?.close()
+    if (!this.#line.followers.delete(subscription)) return false
+    if (this.#presence?.leave(subscription.follower.user)) this.#changed = this.#line.reserve()
+    if (!this.isFollowed) this.#presence?.clear()
     return true
   }
 
@@ -92,10 +104,11 @@ export class Topic {
     const bytes = textFrame(text)
     const isBounded = this.kind === 'room' || this.kind === 'user'
     if (isBounded && bytes.length > MAX_MESSAGE) {
-      throw new ProtocolError('too_big', `expected data of at most 64 KiB, got ${bytes.length}`)
+      const detail = `expected a message of at most ${MAX_MESSAGE} bytes, got ${bytes.length}`
+      throw new ProtocolError('too_big', detail)
     }
-    if (isTransient) this.line.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
-    else this.line.push({ bytes, slot: this.#slot })
+    if (isTransient) this.#line.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
+    else this.#line.push({ bytes, slot: this.#slot })
     if (offset === undefined) return undefined
     this.#offset = offset
     if (this.#history) this.#archive.add(this.#history, text)
@@ -105,7 +118,8 @@ export class Topic {
   /** A message as its followers see it. Without an offset: the present state, or transient. */
   textOf(data: unknown, offset?: number, from?: string): string {
     const topic = this.#shown
-    return JSON.stringify({ type: 'message', topic, offset, from, at: timestamp(), data })
+    const at = timestamp()
+    return JSON.stringify({ type: 'message', topic, offset, from, at, data } satisfies TopicMessage)
   }
 
   /**
@@ -123,7 +137,7 @@ export class Topic {
 
   /** Lets go of what it has kept. */
   close(): void {
-    this.#presence?.close()
+    this.#presence?.clear()
     if (this.#history) this.#archive.forget(this.#history)
   }
 

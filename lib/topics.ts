@@ -4,7 +4,8 @@
 import { Fanout } from './fanout.ts'
 import { Archive } from './history.ts'
 import type { Metrics } from './metrics.ts'
-import { ProtocolError, parseTopic, type TopicKind } from './protocol.ts'
+import { kindOf } from './permission.ts'
+import { ProtocolError } from './protocol.ts'
 import { Recent } from './recent.ts'
 import { type Publication, type Reader, type Subscription, Topic } from './topic.ts'
 
@@ -106,10 +107,4 @@ export class Topics {
     this.#left.delete(oldest)
     this.#topics.delete(oldest.name)
   }
-}
-
-function kindOf(name: string): TopicKind {
-  const { kind } = parseTopic(name.replace(/^tasks:.*/, 'tasks')) ?? {}
-  if (kind) return kind
-  throw new ProtocolError('bad_topic', `expected a topic, got ${name}`)
 }

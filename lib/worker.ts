@@ -7,12 +7,12 @@ import { AbortableContext } from './context.ts'
 import type { Definition } from './definition.ts'
 import { describeError, stackOf } from './errors.ts'
 import { isObject } from './json.ts'
-import { TokenBucket } from './limits.ts'
 import { compact, createLog } from './log.ts'
 import { Throttle } from './progress.ts'
 import { isBinary, type Result, resultOf } from './result.ts'
 import { isRetryable, NonRetryableError } from './retry.ts'
 import type { Job, Report, ThrownError, WorkerData } from './threads.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 type Progress = { fraction: number; note: string | null }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Tally, TokenBucket } from '../lib/limits.ts'
+import { Tally } from '../lib/tally.ts'
+import { TokenBucket } from '../lib/token-bucket.ts'
 
 test('a bucket at its rate never runs dry, and a burst has its size', () => {
   const bucket = new TokenBucket(20, 40)

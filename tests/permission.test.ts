@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Identity } from '../lib/auth.ts'
+import type { Identity } from '../lib/identity.ts'
 import { checkPublish, tasksOf, topicFor } from '../lib/permission.ts'
 
 const alice = { user: 'alice', isAdmin: false } as Identity

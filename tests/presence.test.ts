@@ -72,7 +72,7 @@ test('an answer names 100 of those who are there, and counts all', () => {
   const { presence } = emptyRoom()
   for (const name of names(101)) presence.join(name)
   assert.deepEqual(presence.present, { members: names(100), count: 101 })
-  presence.close()
+  presence.clear()
 })
 
 test('who was there for a moment, unnoticed, is not told', async () => {
@@ -152,7 +152,7 @@ test('when everybody has left, what was not told is forgotten', async () => {
   presence.leave('alice')
   presence.join('bob')
   presence.leave('bob')
-  presence.close()
+  presence.clear()
   presence.join('carol')
   assert.deepEqual(await next(), { joined: ['carol'], left: [], count: 1 })
 })

@@ -31,7 +31,7 @@ function reader(user = 'alice') {
 function join(topic: Topic, user?: string) {
   const follower = reader(user)
   const subscription = topic.join(follower)
-  subscription.after = topic.line.last
+  topic.begin(subscription)
   return { ...follower, subscription }
 }
 
@@ -41,7 +41,7 @@ test('a message has its topic, offset, sender, time and data', () => {
 
   assert.equal(topic.publish({ data: { a: 1 }, from: 'bob' }), 1)
   assert.equal(topic.publish({ data: null }), 2)
-  topic.line.flush()
+  topic.flush()
 
   const [first, second] = messages
   assert.match(first.at, /^\d{4}-.*Z$/)
@@ -56,10 +56,10 @@ test('nothing goes to one that has had no answer yet', () => {
   const subscription = topic.join(pending)
 
   topic.publish({ data: 'before' })
-  topic.line.flush()
-  subscription.after = topic.line.last
+  topic.flush()
+  topic.begin(subscription)
   topic.publish({ data: 'after' })
-  topic.line.flush()
+  topic.flush()
 
   assert.deepEqual(
     pending.messages.map(({ data }) => data),
@@ -72,7 +72,7 @@ test('a transient message has no offset, and is not kept', () => {
   const { messages, frames } = join(topic)
 
   assert.equal(topic.publish({ data: 'x', from: 'bob', isTransient: true }), undefined)
-  topic.line.flush()
+  topic.flush()
 
   assert.equal('offset' in messages[0], false)
   assert.equal(frames[0]!.isLossy, true)
@@ -84,7 +84,7 @@ test('transient messages of one room and one sender take the place of each other
   const topic = topicOf('room:a')
   const { frames } = join(topic)
   for (const from of ['bob', 'bob', 'carol']) topic.publish({ data: 1, from, isTransient: true })
-  topic.line.flush()
+  topic.flush()
   const [one, two, other] = frames.map(({ slot }) => slot)
   assert.ok(one?.startsWith('room:a '))
   assert.equal(one, two)
@@ -104,7 +104,7 @@ for (const [kind, name, slot] of slots) {
     const topic = topicOf(name, kind)
     const { frames } = join(topic)
     topic.publish({ data: 1 })
-    topic.line.flush()
+    topic.flush()
     assert.equal(frames[0]!.slot, slot)
     assert.equal(frames[0]!.isLossy ?? false, false)
   })
@@ -133,7 +133,7 @@ test('data that cannot be written takes no offset, and nobody hears of it', () =
   const { messages } = join(topic)
   assert.throws(() => topic.publish({ data: 1n }), TypeError)
   assert.equal(topic.publish({ data: 'one' }), 1)
-  topic.line.flush()
+  topic.flush()
   assert.deepEqual(
     messages.map(({ offset, data }) => [offset, data]),
     [[1, 'one']],
@@ -144,12 +144,12 @@ test('a follower that breaks off in the middle changes nothing for the others', 
   const topic = topicOf('room:a')
   const before = join(topic, 'alice')
   const leaver = topic.join({ user: 'bob', deliver: () => topic.leave(leaver) })
-  leaver.after = topic.line.last
+  topic.begin(leaver)
   const behind = join(topic, 'carol')
 
   for (const data of ['one', 'two']) {
     topic.publish({ data })
-    topic.line.flush()
+    topic.flush()
   }
 
   for (const { messages } of [before, behind]) {

@@ -167,12 +167,12 @@ test('a transient message with a key goes out once', () => {
     { user: 'bob', deliver: ({ frames }) => void heard.push(...frames.map(String)) },
     'room:a',
   )
-  subscription.after = subscription.topic.line.last
+  subscription.topic.begin(subscription)
   const publication = { data: 1, from: 'alice', key: 'k', isTransient: true }
 
   assert.equal(topics.publish('room:a', publication), undefined)
   assert.equal(topics.publish('room:a', publication), undefined)
-  subscription.topic.line.flush()
+  subscription.topic.flush()
 
   assert.equal(heard.length, 1)
 })

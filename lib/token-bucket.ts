@@ -1,4 +1,4 @@
-// What one client may take: a token bucket for messages, a tally for connections of one address.
+// How often something may happen: so many a second on average, and so many at once.
 
 export class TokenBucket {
   readonly #rate: number
@@ -21,32 +21,5 @@ export class TokenBucket {
     if (this.#tokens < 1) return false
     this.#tokens--
     return true
-  }
-}
-
-/** Counts by key, and forgets a key whose count is back at zero. */
-export class Tally {
-  readonly #counts = new Map<string, number>()
-
-  /** Keys whose count is not zero. */
-  get size(): number {
-    return this.#counts.size
-  }
-
-  keys(): Iterable<string> {
-    return this.#counts.keys()
-  }
-
-  of(key: string): number {
-    return this.#counts.get(key) ?? 0
-  }
-
-  add(key: string): void {
-    this.#counts.set(key, this.of(key) + 1)
-  }
-
-  remove(key: string): void {
-    if (this.of(key) > 1) this.#counts.set(key, this.of(key) - 1)
-    else this.#counts.delete(key)
   }
 }

@@ -1,0 +1,104 @@
+// What the connections of a hub follow: the way from a subscription to its answer, after which nothing
+// of the topic is missing and nothing comes twice.
+
+import type { Connection } from './connection.ts'
+import type { Identity } from './identity.ts'
+import { topicFor } from './permission.ts'
+import {
+  answerText,
+  type ClientMessage,
+  ProtocolError,
+  parseTopic,
+  type TopicKind,
+} from './protocol.ts'
+import type { Subscription } from './topic.ts'
+import type { Topics } from './topics.ts'
+
+type Subscribe = Extract<ClientMessage, { type: 'subscribe' }>
+type LookUp = (name: string, who: Identity) => Promise<unknown>
+
+export interface SubscriptionOptions {
+  /** Topics that one connection follows. */
+  readonly maxTopics: number
+  /** The present state of a topic, sent ahead of its changes. Undefined: there is no such topic. */
+  readonly lookUps: Partial<Record<TopicKind, LookUp>>
+}
+
+const ENVELOPE = 16_384 // bytes of an answer at most, beside the messages in it
+
+export class Subscriptions {
+  readonly #topics: Topics
+  readonly #options: SubscriptionOptions
+
+  constructor(topics: Topics, options: SubscriptionOptions) {
+    this.#topics = topics
+    this.#options = options
+  }
+
+  async subscribe(connection: Connection, message: Subscribe): Promise<void> {
+    const { kind, name } = parseTopic(message.topic)!
+    const subscription = this.#join(connection, message.topic)
+    const { topic } = subscription
+    const lookUp = this.#options.lookUps[kind]
+    // Neither a gap nor an old state: if the topic moved during the look-up, look again. Between the
+    // last look and the answer nothing else runs.
+    let offset: number
+    let state: unknown
+    do {
+      offset = topic.offset
+      state = await lookUp?.(name, connection.identity)
+      while (connection.isLagging) await connection.drained()
+    } while (topic.offset !== offset)
+
+    // The client may have unsubscribed, or left, while the look-up was under way.
+    const isCurrent = connection.subscriptions?.get(message.topic) === subscription
+    if (lookUp && state === undefined) {
+      if (isCurrent) this.leave(connection, message.topic)
+      throw new ProtocolError('not_found', 'there is no such topic')
+    }
+    this.#answer(connection, subscription, message)
+    if (!isCurrent) return
+    topic.begin(subscription)
+    if (lookUp) connection.sendText(topic.textOf(state))
+  }
+
+  #answer(
+    connection: Connection,
+    { topic, after }: Subscription,
+    { id, topic: name, since }: Subscribe,
+  ): void {
+    // What is on its way to one who follows already goes ahead of the answer, which has it, too.
+    if (Number.isFinite(after)) topic.flush()
+    connection.forget(topic.name)
+    const [standing, messages] = topic.standing(since, connection.spare - ENVELOPE)
+    connection.sendText(answerText(id, name, standing, messages))
+  }
+
+  #join(connection: Connection, name: string): Subscription {
+    const ownName = topicFor(connection.identity, name)
+    connection.subscriptions ??= new Map()
+    const { subscriptions } = connection
+    const existing = subscriptions.get(name)
+    if (existing) return existing
+    const { maxTopics } = this.#options
+    if (subscriptions.size >= maxTopics) {
+      throw new ProtocolError('too_many_topics', `expected at most ${maxTopics} topics`)
+    }
+    const subscription = this.#topics.join(connection, ownName)
+    subscriptions.set(name, subscription)
+    return subscription
+  }
+
+  /** Nothing of the topic goes out to it after this. */
+  leave(connection: Connection, name: string): void {
+    const subscription = connection.subscriptions?.get(name)
+    if (!subscription) return
+    connection.subscriptions?.delete(name)
+    connection.forget(subscription.topic.name)
+    this.#topics.leave(subscription)
+  }
+
+  leaveAll(connection: Connection): void {
+    for (const name of connection.subscriptions?.keys() ?? []) this.leave(connection, name)
+  }
+}
