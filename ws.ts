@@ -77,7 +77,7 @@ export class Hub {
 
   /**
    * Sends data to all who follow the topic. Resolves to its offset. Rejects with a `ProtocolError` for
-   * a topic that is none, one room too many, and data of more than 64 KiB in a room or to a user.
+   * a topic that is none, one room too many, and a message of more than 65 KiB in a room or to a user.
    */
   async publish(topic: string, data: unknown): Promise<number> {
     return this.#topics.publish(topic, { data })!
@@ -115,8 +115,8 @@ export class Hub {
     this.#connections.delete(connection)
     if (this.size === 0) this.#heartbeat.stop()
     this.#gate.leave(connection.client)
-    connection.ended()
-    this.#subscriptions.leaveAll(connection)
+    connection.writer.close()
+    this.#subscriptions.unsubscribeAll(connection)
     const { user, closedWith = code, error } = connection
     this.#closed.of({ code: COUNTED.includes(closedWith) ? String(closedWith) : 'other' }).add()
     this.#options.log.info('client disconnected', { code: closedWith, user, error })
@@ -129,7 +129,8 @@ export class Hub {
     else connection.sendText(`You said: ${data}`)
   }
 
-  // Whatever comes from it counts: cheaper than to read a flood. Closing: the rest of the same packet.
+  // All that a client sends counts, pings too; a flood is refused before it is read. Once it is
+  // closing, the rest of the same packet is dropped.
   #admits(connection: Connection): boolean {
     if (!connection.isOpen) return false
     this.#received.add()
@@ -163,7 +164,7 @@ export class Hub {
       case 'subscribe':
         return this.#subscriptions.subscribe(connection, message)
       case 'unsubscribe':
-        this.#subscriptions.leave(connection, message.topic)
+        this.#subscriptions.unsubscribe(connection, message.topic)
         return connection.send({ type: 'ok', id: message.id })
       case 'publish':
         return this.#publish(connection, message)

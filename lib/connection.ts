@@ -1,18 +1,16 @@
 // One client's WebSocket, with what the hub keeps of it and how much it may cost: messages a second,
-// bytes that it has not read yet, one missed heartbeat, and no longer than its token allows.
-//
-// Frames are written to the raw socket, which is the one that came with the upgrade: they are framed
-// already, and several in one turn leave in one write.
+// bytes that it has not read yet (see `writer.ts`), one missed heartbeat, and no longer than its token
+// allows.
 
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
-import { type Batch, type Frame, textFrame } from './frame.ts'
+import { type Batch, textFrame } from './frame.ts'
 import type { Client } from './gate.ts'
 import type { Identity } from './identity.ts'
-import { Newest } from './newest.ts'
 import { CLOSE, type ServerMessage, SUBPROTOCOL } from './protocol.ts'
 import { TokenBucket } from './token-bucket.ts'
 import type { Subscription } from './topic.ts'
+import { Writer } from './writer.ts'
 
 export interface ConnectionLimits {
   /** Bytes that wait for a client which does not read. */
@@ -23,34 +21,26 @@ export interface ConnectionLimits {
   readonly heartbeatSeconds: number
 }
 
-const MAX_WAITERS = 100
-
 export class Connection {
   readonly client: Client
+  readonly writer: Writer
   /** By topic. Undefined before the first. */
   subscriptions: Map<string, Subscription> | undefined
-  /** The code with which the server closed it, if it did: a client that is gone can't repeat it. */
-  closedWith: number | undefined
-  /** What it sent against the RFC, as `ws` names it; `ws` then closes with the code for that. */
-  error: string | undefined
   readonly #socket: WebSocket
-  readonly #raw: Duplex
-  readonly #limits: ConnectionLimits
+  readonly #heartbeat: number // milliseconds
   readonly #bucket: TokenBucket
+  #closedWith: number | undefined
+  #error: string | undefined
   #isAlive = true
   #nextBeat: number // `performance.now()`
-  #isCorked = false
-  /** While it lags: what only the newest counts of, and who waits until it has read the rest. */
-  #newest: Newest | undefined
-  #waiters: (() => void)[] | undefined
 
   constructor(socket: WebSocket, raw: Duplex, client: Client, limits: ConnectionLimits) {
     this.client = client
+    this.writer = new Writer(this, raw, limits.maxUnsent)
     this.#socket = socket
-    this.#raw = raw
-    this.#limits = limits
+    this.#heartbeat = limits.heartbeatSeconds * 1_000
     this.#bucket = new TokenBucket(limits.messageRate, limits.messageBurst)
-    this.#nextBeat = performance.now() + limits.heartbeatSeconds * 1_000
+    this.#nextBeat = performance.now() + this.#heartbeat
   }
 
   get identity(): Identity {
@@ -71,6 +61,16 @@ export class Connection {
     return this.#socket.protocol === SUBPROTOCOL
   }
 
+  /** The code with which the server closed it, if it did: a client that is gone can't repeat it. */
+  get closedWith(): number | undefined {
+    return this.#closedWith
+  }
+
+  /** What it sent against the RFC, as `ws` names it; `ws` then closes with the code for that. */
+  get error(): string | undefined {
+    return this.#error
+  }
+
   /**
    * To be called for whatever comes from it. False if it sends more than it may. The first sign of life
    * after a ping, which was asked for, is free.
@@ -81,59 +81,32 @@ export class Connection {
     return true
   }
 
-  /** Bytes that may still be sent to it before it reads. */
-  get spare(): number {
-    return this.#limits.maxUnsent - this.#raw.writableLength - (this.#newest?.bytes ?? 0)
-  }
-
   send(message: ServerMessage): void {
     this.sendText(JSON.stringify(message))
   }
 
   /** A client that has too much unread is closed instead. */
   sendText(text: string): void {
-    this.#put({ bytes: textFrame(text) })
+    this.writer.write({ bytes: textFrame(text) })
   }
 
   /** The same for what goes to many. */
-  deliver({ frames, bytes, isPlain }: Batch): void {
-    if (!this.isOpen) return
-    const mayGoTogether = isPlain || !this.isLagging
-    if (mayGoTogether && this.#fits(bytes.length)) this.#write(bytes)
-    else for (const frame of frames) this.#put(frame)
-  }
-
-  /** Whether the kernel takes no more for it at the moment. */
-  get isLagging(): boolean {
-    return this.isOpen && this.#raw.writableNeedDrain
-  }
-
-  /** Resolves when it has caught up, or is closed: as one is that asks and asks, and does not read. */
-  async drained(): Promise<void> {
-    this.#waitForDrain()
-    if (this.#waiters!.length >= MAX_WAITERS) this.#tooSlow()
-    else await new Promise<void>((resolve) => this.#waiters!.push(resolve))
-  }
-
-  /** Nothing of the topic that still waits goes out. */
-  forget(topic: string): void {
-    this.#newest?.forget(topic)
+  deliver(batch: Batch): void {
+    this.writer.writeAll(batch)
   }
 
   close(code: number, reason: string): void {
     if (!this.isOpen) return
-    this.closedWith = code
+    this.#closedWith = code
     this.#socket.close(code, reason)
   }
 
-  failed(error: NodeJS.ErrnoException): void {
-    this.error = error.code
+  tooSlow(): void {
+    this.close(CLOSE.slow, 'too slow a reader')
   }
 
-  /** To be called when it is gone. */
-  ended(): void {
-    this.#newest = undefined
-    this.#catchUp()
+  failed(error: NodeJS.ErrnoException): void {
+    this.#error = error.code
   }
 
   /** Cuts it without a word. */
@@ -150,60 +123,7 @@ export class Connection {
     if (now < this.#nextBeat) return
     if (!this.#isAlive) return this.terminate()
     this.#isAlive = false
-    this.#nextBeat = now + this.#limits.heartbeatSeconds * 1_000
+    this.#nextBeat = now + this.#heartbeat
     if (this.isOpen) this.#socket.ping()
-  }
-
-  #put(frame: Frame): void {
-    if (!this.isOpen) return
-    const { slot, bytes } = frame
-    if (slot !== undefined && this.isLagging) return this.#hold(slot, frame)
-    // Who has read everything may get any message, be it larger than the bound.
-    if (this.#fits(bytes.length) || this.#raw.writableLength === 0) this.#write(bytes)
-    else this.#tooSlow()
-  }
-
-  // What the kernel takes at once does not count, so that is offered to it first.
-  #fits(length: number): boolean {
-    if (length > this.spare) this.#uncork()
-    return length <= this.spare
-  }
-
-  #hold(slot: string, frame: Frame): void {
-    this.#newest ??= new Newest(this.#limits.maxUnsent / 2)
-    this.#waitForDrain()
-    if (!this.#newest.put(slot, frame)) this.#tooSlow()
-  }
-
-  #tooSlow(): void {
-    this.close(CLOSE.slow, 'too slow a reader')
-  }
-
-  #write(bytes: Buffer): void {
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      this.#raw.cork()
-      process.nextTick(() => this.#uncork())
-    }
-    this.#raw.write(bytes)
-  }
-
-  #uncork(): void {
-    this.#isCorked = false
-    this.#raw.uncork()
-  }
-
-  #waitForDrain(): void {
-    if (this.#waiters) return
-    this.#waiters = []
-    this.#raw.once('drain', () => this.#catchUp())
-  }
-
-  #catchUp(): void {
-    const frames = this.#newest?.take() ?? []
-    const waiters = this.#waiters ?? []
-    this.#waiters = undefined
-    for (const frame of frames) this.#put(frame)
-    for (const resolve of waiters) resolve()
   }
 }

@@ -1,9 +1,10 @@
-// One to many. Frames stand in a line for each topic and go out to all who follow it, a slice of time
-// after the other, so that a message to thousands leaves the event loop free for others. What came in
-// meanwhile goes out together: one write for each follower, however many messages that is.
+// One to many. Each topic has an outbox, whose frames go out to all who follow the topic, a slice of
+// time after the other, so that a message to thousands leaves the event loop free for others. What came
+// in meanwhile goes out together: one write for each follower, however many messages that is.
 //
-// One walk at a time for each line, in order. A follower gets the frames whose number is above its own
-// `after`: what it had with its answer, or missed before it came, is not given to it again.
+// One walk at a time for each outbox, in order. A follower gets the frames whose number is above its own
+// `after`: what it had with its answer, or missed before it came, is not given to it again. These
+// numbers are not the offsets that clients see: presence and transient frames have a number, too.
 
 import { type Batch, batchOf, type Frame } from './frame.ts'
 
@@ -14,18 +15,18 @@ export interface Follower {
 
 export interface Following {
   readonly follower: Follower
-  /** The number of the last frame that is not for it. */
+  /** The number of the last frame that is not for it. Infinity: it gets nothing yet. */
   after: number
 }
 
 const SLICE = 5 // milliseconds
-const MAX_WAITING = 262_144 // bytes in one line; more, and it goes out without a pause
+const MAX_WAITING = 262_144 // bytes in one outbox; more, and it goes out without a pause
 
 interface Numbered extends Frame {
   readonly number: number
 }
 
-export class Line {
+export class Outbox {
   readonly followers = new Set<Following>()
   readonly #fanout: Fanout
   #last = 0
@@ -42,7 +43,7 @@ export class Line {
     return this.#last
   }
 
-  /** A number for a frame that comes later. Whoever follows from after this moment will not get it. */
+  /** A number for a frame that is pushed later: who subscribes after this does not get it. */
   reserve(): number {
     return ++this.#last
   }
@@ -108,13 +109,13 @@ class Walk {
   }
 }
 
-/** The lines that have something to send, in turn. */
+/** The outboxes that have something to send, in turn. */
 export class Fanout {
-  readonly #lines = new Set<Line>()
+  readonly #outboxes = new Set<Outbox>()
   #isScheduled = false
 
-  add(line: Line): void {
-    this.#lines.add(line)
+  add(outbox: Outbox): void {
+    this.#outboxes.add(outbox)
     this.#schedule()
   }
 
@@ -124,7 +125,7 @@ export class Fanout {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#lines.size === 0) return
+    if (this.#isScheduled || this.#outboxes.size === 0) return
     this.#isScheduled = true
     setImmediate(() => {
       this.#isScheduled = false
@@ -134,10 +135,10 @@ export class Fanout {
   }
 
   #send(until: number): void {
-    for (const line of this.#lines) {
-      this.#lines.delete(line)
-      if (line.send(until)) continue
-      this.#lines.add(line) // behind the others, whose turn is next
+    for (const outbox of this.#outboxes) {
+      this.#outboxes.delete(outbox)
+      if (outbox.send(until)) continue
+      this.#outboxes.add(outbox) // behind the others, whose turn is next
       return
     }
   }

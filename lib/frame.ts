@@ -12,7 +12,7 @@ declare module 'ws' {
 
 export interface Frame {
   readonly bytes: Buffer
-  /** Given where only the newest counts: a reader that lags gets the newest of each slot. */
+  /** Where only the newest counts: of the frames of one slot, a lagging reader gets the last. */
   readonly slot?: string | undefined
   /** May be left out altogether for a reader that lags. */
   readonly isLossy?: boolean | undefined

@@ -1,4 +1,4 @@
-// For a reader that lags: of what only the newest counts, the newest, until it can be sent.
+// What a lagging reader is sent when it has caught up: of each slot the newest frame only.
 
 import type { Frame } from './frame.ts'
 

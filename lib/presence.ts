@@ -12,7 +12,7 @@ export class Presence {
   readonly #tell: (change: PresenceChange) => void
   /** What was not told yet: whether the user is there. */
   readonly #changes = new Map<string, boolean>()
-  /** Whether somebody has seen these in `present`: then one that is taken back is told all the same. */
+  /** Whether an answer has shown these changes already: then one that is undone is told as well. */
   #wasSeen = false
   #timer: NodeJS.Timeout | undefined
 
@@ -33,13 +33,17 @@ export class Presence {
   /** Whether it is the user's first connection. */
   join(user: string): boolean {
     this.#connections.add(user)
-    return this.#connections.of(user) === 1 && this.#change(user, true)
+    const isFirst = this.#connections.of(user) === 1
+    if (isFirst) this.#change(user, true)
+    return isFirst
   }
 
   /** Whether it was the user's last connection. */
   leave(user: string): boolean {
     this.#connections.remove(user)
-    return this.#connections.of(user) === 0 && this.#change(user, false)
+    const isLast = this.#connections.of(user) === 0
+    if (isLast) this.#change(user, false)
+    return isLast
   }
 
   /** Forgets what was not told: nobody is there to hear it. */
@@ -50,12 +54,11 @@ export class Presence {
     this.#wasSeen = false
   }
 
-  #change(user: string, isThere: boolean): true {
+  #change(user: string, isThere: boolean): void {
     // Who was away for a moment only, unnoticed by all, was not away.
     if (this.#changes.get(user) === !isThere && !this.#wasSeen) this.#changes.delete(user)
     else this.#changes.set(user, isThere)
     this.#timer ??= setTimeout(() => this.#tellSome(), INTERVAL)
-    return true
   }
 
   #tellSome(): void {

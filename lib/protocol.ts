@@ -26,7 +26,7 @@ export type ClientMessage =
 export interface PublishOptions {
   /** The client's own name for this message, the same when it is sent again. */
   readonly key?: string
-  /** Only for who is there at the moment. */
+  /** Not kept: only those who follow at the moment get it. */
   readonly transient?: boolean
 }
 
@@ -110,10 +110,10 @@ export class ProtocolError extends Error {
   }
 }
 
-export type Frame = Readonly<Record<string, unknown>>
+type JsonObject = Readonly<Record<string, unknown>>
 
 /** Reads a client's frame. Throws a `ProtocolError` for what is no object with a type. */
-export function parseFrame(text: string): Frame {
+export function parseFrame(text: string): JsonObject {
   try {
     const frame: unknown = JSON.parse(text)
     if (isObject(frame) && typeof frame.type === 'string') return frame
@@ -124,13 +124,13 @@ export function parseFrame(text: string): Frame {
 }
 
 /** The id to answer with, whatever else is wrong with the frame. */
-export function idOf({ id }: Frame): RequestId | undefined {
+export function idOf({ id }: JsonObject): RequestId | undefined {
   const isId = Number.isSafeInteger(id) || (typeof id === 'string' && id.length <= 64)
   return isId ? (id as RequestId) : undefined
 }
 
 /** Throws a `ProtocolError` for what is no message. */
-export function parseMessage(frame: Frame): ClientMessage {
+export function parseMessage(frame: JsonObject): ClientMessage {
   check(frame)
   switch (frame.type) {
     case 'ping':
@@ -155,7 +155,7 @@ export function parseTopic(topic: string): { kind: TopicKind; name: string } | u
   return kind && isName(name) ? { kind: kind as TopicKind, name } : undefined
 }
 
-function check(frame: Frame): void {
+function check(frame: JsonObject): void {
   try {
     checkJson(frame)
   } catch (error) {
@@ -163,7 +163,7 @@ function check(frame: Frame): void {
   }
 }
 
-function requestOf(frame: Frame): { id: RequestId; topic: string } {
+function requestOf(frame: JsonObject): { id: RequestId; topic: string } {
   const { topic } = frame
   const id = idOf(frame)
   if (id === undefined) {
@@ -173,7 +173,7 @@ function requestOf(frame: Frame): { id: RequestId; topic: string } {
   throw new ProtocolError('bad_topic', 'expected room:NAME, user:NAME, task:ID, tasks or stats')
 }
 
-function sinceOf({ since }: Frame): { since?: Position } {
+function sinceOf({ since }: JsonObject): { since?: Position } {
   if (since === undefined) return {}
   if (isObject(since) && typeof since.epoch === 'string' && Number.isSafeInteger(since.offset)) {
     return { since: { epoch: since.epoch, offset: since.offset as number } }
@@ -181,7 +181,7 @@ function sinceOf({ since }: Frame): { since?: Position } {
   throw new ProtocolError('bad_message', 'expected since: {epoch, offset}')
 }
 
-function optionsOf({ key, transient }: Frame): PublishOptions {
+function optionsOf({ key, transient }: JsonObject): PublishOptions {
   if (key !== undefined && (typeof key !== 'string' || !/^.{1,64}$/s.test(key))) {
     throw new ProtocolError('bad_message', 'expected key: a string of 1 to 64')
   }
@@ -191,7 +191,7 @@ function optionsOf({ key, transient }: Frame): PublishOptions {
   return { ...(key !== undefined && { key }), ...(transient && { transient }) }
 }
 
-function dataOf({ data }: Frame): unknown {
+function dataOf({ data }: JsonObject): unknown {
   if (data !== undefined) return data
   throw new ProtocolError('bad_message', 'expected data')
 }

@@ -1,4 +1,4 @@
-// What is remembered for a while: the newest so many, each for so long.
+// A memory with two bounds: so many entries, and so many milliseconds for each.
 
 export class Recent<V> {
   readonly #entries = new Map<string, { value: V; until: number }>() // the oldest first

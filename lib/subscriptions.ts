@@ -37,7 +37,7 @@ export class Subscriptions {
 
   async subscribe(connection: Connection, message: Subscribe): Promise<void> {
     const { kind, name } = parseTopic(message.topic)!
-    const subscription = this.#join(connection, message.topic)
+    const subscription = this.#subscriptionOf(connection, message.topic)
     const { topic } = subscription
     const lookUp = this.#options.lookUps[kind]
     // Neither a gap nor an old state: if the topic moved during the look-up, look again. Between the
@@ -47,13 +47,13 @@ export class Subscriptions {
     do {
       offset = topic.offset
       state = await lookUp?.(name, connection.identity)
-      while (connection.isLagging) await connection.drained()
+      while (connection.writer.isLagging) await connection.writer.drained()
     } while (topic.offset !== offset)
 
     // The client may have unsubscribed, or left, while the look-up was under way.
     const isCurrent = connection.subscriptions?.get(message.topic) === subscription
     if (lookUp && state === undefined) {
-      if (isCurrent) this.leave(connection, message.topic)
+      if (isCurrent) this.unsubscribe(connection, message.topic)
       throw new ProtocolError('not_found', 'there is no such topic')
     }
     this.#answer(connection, subscription, message)
@@ -69,12 +69,12 @@ export class Subscriptions {
   ): void {
     // What is on its way to one who follows already goes ahead of the answer, which has it, too.
     if (Number.isFinite(after)) topic.flush()
-    connection.forget(topic.name)
-    const [standing, messages] = topic.standing(since, connection.spare - ENVELOPE)
+    connection.writer.forget(topic.name)
+    const [standing, messages] = topic.standing(since, connection.writer.spare - ENVELOPE)
     connection.sendText(answerText(id, name, standing, messages))
   }
 
-  #join(connection: Connection, name: string): Subscription {
+  #subscriptionOf(connection: Connection, name: string): Subscription {
     const ownName = topicFor(connection.identity, name)
     connection.subscriptions ??= new Map()
     const { subscriptions } = connection
@@ -84,21 +84,21 @@ export class Subscriptions {
     if (subscriptions.size >= maxTopics) {
       throw new ProtocolError('too_many_topics', `expected at most ${maxTopics} topics`)
     }
-    const subscription = this.#topics.join(connection, ownName)
+    const subscription = this.#topics.subscribe(connection, ownName)
     subscriptions.set(name, subscription)
     return subscription
   }
 
   /** Nothing of the topic goes out to it after this. */
-  leave(connection: Connection, name: string): void {
+  unsubscribe(connection: Connection, name: string): void {
     const subscription = connection.subscriptions?.get(name)
     if (!subscription) return
     connection.subscriptions?.delete(name)
-    connection.forget(subscription.topic.name)
-    this.#topics.leave(subscription)
+    connection.writer.forget(subscription.topic.name)
+    this.#topics.unsubscribe(subscription)
   }
 
-  leaveAll(connection: Connection): void {
-    for (const name of connection.subscriptions?.keys() ?? []) this.leave(connection, name)
+  unsubscribeAll(connection: Connection): void {
+    for (const name of connection.subscriptions?.keys() ?? []) this.unsubscribe(connection, name)
   }
 }

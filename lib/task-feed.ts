@@ -1,7 +1,7 @@
 // What is told of tasks over WebSocket: each change to those who follow the one task, and from time to
 // time what has changed to those who follow all tasks, or all of their own. Those begin with what is.
 
-import { Batch } from './batch.ts'
+import { Batcher } from './batcher.ts'
 import { type Identity, ownerFor } from './identity.ts'
 import type { Changed } from './ledger.ts'
 import { tasksOf } from './permission.ts'
@@ -19,22 +19,22 @@ export interface FeedOptions {
 }
 
 const INTERVAL = 100 // milliseconds between two frames of changed tasks
-const LISTED = 100 // tasks at the beginning
+const FIRST_TASKS = 100 // tasks at the beginning
 
 export class TaskFeed {
   readonly #options: FeedOptions
-  readonly #changes: Batch // of a list and a task
+  readonly #changes: Batcher // keys: a list, a space, a task’s id
 
   constructor(options: FeedOptions) {
     this.#options = options
-    this.#changes = new Batch(INTERVAL, (changes) => this.#tellLists(changes))
+    this.#changes = new Batcher(INTERVAL, (changes) => this.#tellLists(changes))
   }
 
   /** What a topic begins with. */
   readonly lookUps = {
     task: (id: string, who: Identity) => this.#options.tasks.find(id, ownerFor(who)),
     tasks: async (_name: string, who: Identity) => {
-      const { tasks } = await this.#options.tasks.list({ limit: LISTED, owner: ownerFor(who) })
+      const { tasks } = await this.#options.tasks.list({ limit: FIRST_TASKS, owner: ownerFor(who) })
       return tasks.map(withoutResult)
     },
   }

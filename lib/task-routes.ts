@@ -28,7 +28,7 @@ export interface Behind {
   readonly digest?: string
 }
 
-export const LISTED = 100 // tasks in one answer, at most
+const LISTED = 100 // tasks in one answer, at most
 const INERT = { 'content-security-policy': "default-src 'none'; sandbox" } // whatever a task made
 
 /**

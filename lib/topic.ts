@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { timestamp } from './clock.ts'
-import { type Fanout, type Follower, type Following, Line } from './fanout.ts'
+import { type Fanout, type Follower, type Following, Outbox } from './fanout.ts'
 import { textFrame } from './frame.ts'
 import { type Archive, History } from './history.ts'
 import { Presence } from './presence.ts'
@@ -16,13 +16,13 @@ import {
   type TopicMessage,
 } from './protocol.ts'
 
-/** A client that follows. */
-export interface Reader extends Follower {
+/** A client that follows topics. */
+export interface Subscriber extends Follower {
   readonly user: string
 }
 
 export interface Subscription extends Following {
-  readonly follower: Reader
+  readonly follower: Subscriber
   readonly topic: Topic
 }
 
@@ -41,7 +41,7 @@ export class Topic {
   readonly kind: TopicKind
   /** Each making of a topic has its own, so that an offset of an old one never passes for a new one. */
   readonly epoch = randomUUID()
-  readonly #line: Line
+  readonly #outbox: Outbox
   readonly #shown: string
   readonly #archive: Archive
   readonly #history: History | undefined
@@ -52,13 +52,13 @@ export class Topic {
   constructor(name: string, kind: TopicKind, fanout: Fanout, archive: Archive) {
     this.name = name
     this.kind = kind
-    this.#line = new Line(fanout)
+    this.#outbox = new Outbox(fanout)
     this.#shown = kind === 'tasks' ? kind : name // each user has a topic of that name
     this.#archive = archive
     if (kind !== 'room') return
     this.#history = new History()
     this.#presence = new Presence((change) => {
-      this.#line.push(frameOf({ type: 'presence', topic: name, ...change }), this.#changed)
+      this.#outbox.push(frameOf({ type: 'presence', topic: name, ...change }), this.#changed)
     })
   }
 
@@ -68,31 +68,31 @@ export class Topic {
   }
 
   get isFollowed(): boolean {
-    return this.#line.followers.size > 0
+    return this.#outbox.followers.size > 0
   }
 
   /** Nothing goes out to it before it has had its answer. */
-  join(follower: Reader): Subscription {
+  subscribe(follower: Subscriber): Subscription {
     const subscription = { follower, topic: this, after: Number.POSITIVE_INFINITY }
-    this.#line.followers.add(subscription)
-    if (this.#presence?.join(follower.user)) this.#changed = this.#line.reserve()
+    this.#outbox.followers.add(subscription)
+    if (this.#presence?.join(follower.user)) this.#changed = this.#outbox.reserve()
     return subscription
   }
 
   /** Sends at once what is on its way to those who follow. */
   flush(): void {
-    this.#line.flush()
+    this.#outbox.flush()
   }
 
   /** From here on it gets what comes. */
   begin(subscription: Subscription): void {
-    subscription.after = this.#line.last
+    subscription.after = this.#outbox.last
   }
 
-  /** Whether it had not left before. */
-  leave(subscription: Subscription): boolean {
-    if (!this.#line.followers.delete(subscription)) return false
-    if (this.#presence?.leave(subscription.follower.user)) this.#changed = this.#line.reserve()
+  /** False if it had ended before. */
+  unsubscribe(subscription: Subscription): boolean {
+    if (!this.#outbox.followers.delete(subscription)) return false
+    if (this.#presence?.leave(subscription.follower.user)) this.#changed = this.#outbox.reserve()
     if (!this.isFollowed) this.#presence?.clear()
     return true
   }
@@ -107,8 +107,8 @@ export class Topic {
       const detail = `expected a message of at most ${MAX_MESSAGE} bytes, got ${bytes.length}`
       throw new ProtocolError('too_big', detail)
     }
-    if (isTransient) this.#line.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
-    else this.#line.push({ bytes, slot: this.#slot })
+    if (isTransient) this.#outbox.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
+    else this.#outbox.push({ bytes, slot: this.#slot })
     if (offset === undefined) return undefined
     this.#offset = offset
     if (this.#history) this.#archive.add(this.#history, text)
@@ -123,9 +123,8 @@ export class Topic {
   }
 
   /**
-   * What a reader that had all up to `since` is told, and the messages that it missed. They are never
-   * a part: if not all of them are kept, or more than so many bytes, it has not recovered, and gets
-   * the newest.
+   * What a reader that has all up to `since` is told, and the messages that it missed: all of them, or,
+   * if some are no longer kept or do not fit into so many bytes, the newest, and `recovered` is false.
    */
   standing(since: Position | undefined, maxBytes: number): [Standing, messages: string[]] {
     const { epoch, offset } = this

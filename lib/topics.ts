@@ -7,7 +7,7 @@ import type { Metrics } from './metrics.ts'
 import { kindOf } from './permission.ts'
 import { ProtocolError } from './protocol.ts'
 import { Recent } from './recent.ts'
-import { type Publication, type Reader, type Subscription, Topic } from './topic.ts'
+import { type Publication, type Subscriber, type Subscription, Topic } from './topic.ts'
 
 export interface TopicLimits {
   /** Rooms that exist at the same time. */
@@ -45,16 +45,16 @@ export class Topics {
   }
 
   /** Throws a `ProtocolError` if this would be one room too many. */
-  join(reader: Reader, name: string): Subscription {
+  subscribe(follower: Subscriber, name: string): Subscription {
     const topic = this.#topics.get(name) ?? this.#make(name)
     this.#left.delete(topic)
-    return topic.join(reader)
+    return topic.subscribe(follower)
   }
 
-  /** Leaving twice is leaving once. */
-  leave(subscription: Subscription): void {
+  /** Twice is once. */
+  unsubscribe(subscription: Subscription): void {
     const { topic } = subscription
-    if (!topic.leave(subscription) || topic.isFollowed) return
+    if (!topic.unsubscribe(subscription) || topic.isFollowed) return
     if (topic.kind === 'room') this.#left.add(topic)
     else this.#topics.delete(topic.name)
   }
@@ -90,7 +90,7 @@ export class Topics {
     if (kind === 'room') this.#makeRoom()
     const topic = new Topic(name, kind, this.#fanout, this.#archive)
     this.#topics.set(name, topic)
-    if (kind === 'room') this.#left.add(topic) // until somebody joins
+    if (kind === 'room') this.#left.add(topic) // until somebody subscribes
     return topic
   }
 

@@ -38,7 +38,7 @@ async function connectPair(t: TestContext, limits: Partial<typeof LIMITS> = {}):
         const identity = { user: 'alice', isAdmin: false, isGuest: false }
         const client = { address: '', identity }
         const connection = new Connection(socket, raw, client, { ...LIMITS, ...limits })
-        socket.on('close', () => connection.ended())
+        socket.on('close', () => connection.writer.close())
         t.after(() => connection.terminate())
         resolve({ connection, raw })
       })
@@ -64,14 +64,14 @@ async function clog({ connection, raw, client }: Pair): Promise<void> {
     connection.sendText(FILL)
     await turn()
   } while (raw.writableLength < 2 * MIB)
-  assert.equal(connection.isLagging, true)
+  assert.equal(connection.writer.isLagging, true)
 }
 
 /** What comes after all that it was clogged with, up to the mark, which is sent when it has read. */
 async function rest({ connection, client }: Pair): Promise<Json[]> {
   const read: Json[] = []
   client.socket.resume()
-  while (connection.isLagging) await turn()
+  while (connection.writer.isLagging) await turn()
   connection.sendText('"mark"')
   for (;;) {
     const text = await client.text()
@@ -234,7 +234,7 @@ test('what was held back of a topic that is forgotten does not go out', async (t
   for (const slot of ['task:1', 'room:a bob', 'room:b bob']) {
     deliver(connection, message(slot, slot))
   }
-  for (const topic of ['task:1', 'room:a', 'room:never']) connection.forget(topic)
+  for (const topic of ['task:1', 'room:a', 'room:never']) connection.writer.forget(topic)
 
   assert.deepEqual(await rest(pair), ['room:b bob'])
 })
@@ -244,9 +244,11 @@ test('whoever waits for a lagging reader goes on when it has read', async (t) =>
   const { connection } = pair
   await clog(pair)
   let isDrained = false
-  const drained = Promise.all([connection.drained(), connection.drained()]).then(() => {
-    isDrained = true
-  })
+  const drained = Promise.all([connection.writer.drained(), connection.writer.drained()]).then(
+    () => {
+      isDrained = true
+    },
+  )
 
   await turn()
   assert.equal(isDrained, false)
@@ -258,7 +260,7 @@ test('whoever waits for a lagging reader goes on when it has read', async (t) =>
 test('whoever waits for a lagging reader goes on when it is cut', async (t) => {
   const pair = await connectPair(t)
   await clog(pair)
-  const drained = pair.connection.drained()
+  const drained = pair.connection.writer.drained()
   pair.client.socket.terminate()
   await drained
   assert.equal(pair.connection.isOpen, false)
@@ -269,9 +271,9 @@ test('one that asks and asks, and does not read, is closed with 4001', async (t)
   const { connection, client } = pair
   await clog(pair)
 
-  const waiting = Array.from({ length: 100 }, () => connection.drained())
+  const waiting = Array.from({ length: 100 }, () => connection.writer.drained())
   assert.equal(connection.isOpen, true)
-  await connection.drained()
+  await connection.writer.drained()
   client.socket.resume()
 
   assert.equal(await client.closed, 4001)

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Fanout, Line } from '../lib/fanout.ts'
+import { Fanout, Outbox } from '../lib/fanout.ts'
 import type { Batch } from '../lib/frame.ts'
 import { until } from './helpers.ts'
 
 const frame = (text: string) => ({ bytes: Buffer.from(text) })
 
 /** One who follows from the beginning, and notes what came, a text for each write. */
-function join(line: Line, { after = 0, onDeliver = () => {} } = {}) {
+function join(line: Outbox, { after = 0, onDeliver = () => {} } = {}) {
   const writes: string[] = []
   const deliver = ({ bytes }: Batch) => {
     writes.push(String(bytes))
@@ -21,7 +21,7 @@ function join(line: Line, { after = 0, onDeliver = () => {} } = {}) {
 }
 
 /** So many, each of which takes so long that one slice of time is not enough for all. */
-function crowd(line: Line, count: number) {
+function crowd(line: Outbox, count: number) {
   const spend = () => {
     for (const end = performance.now() + 0.05; performance.now() < end; );
   }
@@ -29,7 +29,7 @@ function crowd(line: Line, count: number) {
 }
 
 test('what comes in one turn goes out in one write, in order', async () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const followers = [join(line), join(line)]
 
   for (const text of 'abc') line.push(frame(text))
@@ -51,7 +51,7 @@ const parts: [after: number, writes: string[]][] = [
 
 for (const [after, writes] of parts) {
   test(`of three frames one who had ${after} gets ${writes.join() || 'none'}`, () => {
-    const line = new Line(new Fanout())
+    const line = new Outbox(new Fanout())
     const follower = join(line, { after })
 
     for (const text of 'abc') line.push(frame(text))
@@ -62,7 +62,7 @@ for (const [after, writes] of parts) {
 }
 
 test('a reserved number is for those who followed before, in the order of the frames', () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const before = join(line)
   const reserved = line.reserve()
   const since = join(line, { after: line.last })
@@ -78,7 +78,7 @@ test('a reserved number is for those who followed before, in the order of the fr
 })
 
 test('a walk that was broken off goes on where it was, and one follows on the other', () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const followers = ['a', 'b', 'c'].map(() => join(line))
   const got = () => followers.map(({ writes }) => writes.join(' '))
 
@@ -98,7 +98,7 @@ test('a walk that was broken off goes on where it was, and one follows on the ot
 })
 
 test('one that leaves in the middle of a walk gets no more, one that comes only what is new', () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const [first, second, third] = [join(line), join(line), join(line)]
 
   line.push(frame('1'))
@@ -115,7 +115,7 @@ test('one that leaves in the middle of a walk gets no more, one that comes only 
 })
 
 test('one that breaks off while it is written to changes nothing for the others', () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const before = join(line)
   const leaver = join(line, { onDeliver: () => leaver.leave() })
   const behind = join(line)
@@ -131,7 +131,7 @@ test('one that breaks off while it is written to changes nothing for the others'
 })
 
 test('a thousand get everything once and in order, and the event loop turns meanwhile', async () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const followers = crowd(line, 1_000)
   const last = followers.at(-1)!
   const hasAll = () => last.writes.join('').endsWith('9')
@@ -148,7 +148,7 @@ test('a thousand get everything once and in order, and the event loop turns mean
 })
 
 test('those who come and go while a thousand are told get what is theirs', async () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const followers = crowd(line, 1_000)
   const [gone, last] = [followers[998]!, followers[999]!]
 
@@ -167,7 +167,7 @@ test('those who come and go while a thousand are told get what is theirs', async
 
 test('a line with a thousand followers does not hold up another one', async () => {
   const fanout = new Fanout()
-  const [long, short] = [new Line(fanout), new Line(fanout)]
+  const [long, short] = [new Outbox(fanout), new Outbox(fanout)]
   const last = crowd(long, 1_000).at(-1)!
   const other = join(short)
 
@@ -182,7 +182,7 @@ test('a line with a thousand followers does not hold up another one', async () =
 })
 
 test('a line that holds more than 256 KiB does not wait', async () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const follower = join(line)
   const half = frame('x'.repeat(131_072))
 
@@ -199,7 +199,7 @@ test('a line that holds more than 256 KiB does not wait', async () => {
 })
 
 test('a line goes out in a flush while a walk is under way, and nothing comes twice', async () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   const followers = crowd(line, 1_000)
 
   line.push(frame('1'))
@@ -213,7 +213,7 @@ test('a line goes out in a flush while a walk is under way, and nothing comes tw
 })
 
 test('a line that nobody follows keeps nothing, and counts on', () => {
-  const line = new Line(new Fanout())
+  const line = new Outbox(new Fanout())
   line.push(frame('1'))
   const follower = join(line)
   line.flush()

@@ -30,7 +30,7 @@ function reader(user = 'alice') {
 /** Follows from now on, as one who has had its answer. */
 function join(topic: Topic, user?: string) {
   const follower = reader(user)
-  const subscription = topic.join(follower)
+  const subscription = topic.subscribe(follower)
   topic.begin(subscription)
   return { ...follower, subscription }
 }
@@ -53,7 +53,7 @@ test('a message has its topic, offset, sender, time and data', () => {
 test('nothing goes to one that has had no answer yet', () => {
   const topic = topicOf('room:a')
   const pending = reader()
-  const subscription = topic.join(pending)
+  const subscription = topic.subscribe(pending)
 
   topic.publish({ data: 'before' })
   topic.flush()
@@ -143,7 +143,7 @@ test('data that cannot be written takes no offset, and nobody hears of it', () =
 test('a follower that breaks off in the middle changes nothing for the others', () => {
   const topic = topicOf('room:a')
   const before = join(topic, 'alice')
-  const leaver = topic.join({ user: 'bob', deliver: () => topic.leave(leaver) })
+  const leaver = topic.subscribe({ user: 'bob', deliver: () => topic.unsubscribe(leaver) })
   topic.begin(leaver)
   const behind = join(topic, 'carol')
 
@@ -163,11 +163,11 @@ test('a follower that breaks off in the middle changes nothing for the others', 
 test('leaving twice is leaving once', () => {
   const topic = topicOf('room:a')
   const [one, two] = [join(topic, 'alice'), join(topic, 'alice')]
-  assert.equal(topic.leave(one.subscription), true)
-  assert.equal(topic.leave(one.subscription), false)
+  assert.equal(topic.unsubscribe(one.subscription), true)
+  assert.equal(topic.unsubscribe(one.subscription), false)
   assert.equal(topic.isFollowed, true)
   assert.equal(topic.standing(undefined, LOTS)[0].count, 1)
-  topic.leave(two.subscription)
+  topic.unsubscribe(two.subscription)
   assert.equal(topic.isFollowed, false)
 })
 
@@ -252,7 +252,7 @@ test('who joins is told to the others, and not to one whose answer had it', asyn
   assert.deepEqual([standing.members, standing.count], [['alice', 'bob'], 2])
 
   await until(() => alice.messages.length > 0)
-  topic.leave(alice.subscription)
+  topic.unsubscribe(alice.subscription)
   await until(() => bob.messages.length > 0)
 
   assert.deepEqual(alice.messages, [

@@ -12,15 +12,15 @@ function topicsOf({ maxRooms = 10, history = 100 } = {}): Topics {
 
 /** The epoch that a reader finds, who leaves again. */
 function visit(topics: Topics, name: string): string {
-  const subscription = topics.join(reader(), name)
-  topics.leave(subscription)
+  const subscription = topics.subscribe(reader(), name)
+  topics.unsubscribe(subscription)
   return subscription.topic.epoch
 }
 
 /** What is kept. */
 function messagesOf(topics: Topics, name: string): unknown[] {
-  const subscription = topics.join(reader(), name)
-  topics.leave(subscription)
+  const subscription = topics.subscribe(reader(), name)
+  topics.unsubscribe(subscription)
   const [, messages] = subscription.topic.standing(undefined, LOTS)
   return messages.map((text) => JSON.parse(text).data)
 }
@@ -44,11 +44,11 @@ test('a message makes its room', () => {
 for (const name of ['user:alice', 'task:1', 'tasks', 'tasks:alice', 'stats']) {
   test(`${name} is gone when everybody has left`, () => {
     const topics = topicsOf()
-    const [one, two] = [topics.join(reader(), name), topics.join(reader(), name)]
+    const [one, two] = [topics.subscribe(reader(), name), topics.subscribe(reader(), name)]
     assert.equal(topics.publish(name, { data: 1 }), 1)
-    topics.leave(one)
+    topics.unsubscribe(one)
     assert.equal(topics.publish(name, { data: 2 }), 2)
-    topics.leave(two)
+    topics.unsubscribe(two)
     assert.equal(topics.isFollowed(name), false)
     assert.equal(topics.publish(name, { data: 3 }), 1)
     assert.notEqual(visit(topics, name), one.topic.epoch)
@@ -83,7 +83,7 @@ test('a message to a room that was left puts off its end', () => {
 
 test('a room that somebody follows is never dropped', () => {
   const topics = topicsOf({ maxRooms: 2 })
-  const stays = topics.join(reader(), 'room:a')
+  const stays = topics.subscribe(reader(), 'room:a')
   for (const name of ['room:b', 'room:c', 'room:d']) visit(topics, name)
   topics.publish('room:e', { data: 1 })
   assert.equal(visit(topics, 'room:a'), stays.topic.epoch)
@@ -91,23 +91,23 @@ test('a room that somebody follows is never dropped', () => {
 
 test('when all rooms are followed there is no room for one more', () => {
   const topics = topicsOf({ maxRooms: 1 })
-  const [one, two] = [topics.join(reader(), 'room:a'), topics.join(reader(), 'room:a')]
+  const [one, two] = [topics.subscribe(reader(), 'room:a'), topics.subscribe(reader(), 'room:a')]
   const isFull = { name: 'ProtocolError', code: 'too_many_rooms' }
 
-  assert.throws(() => topics.join(reader(), 'room:b'), isFull)
+  assert.throws(() => topics.subscribe(reader(), 'room:b'), isFull)
   assert.throws(() => topics.publish('room:b', { data: 1 }), isFull)
-  topics.leave(one)
-  topics.leave(one) // twice is once
-  assert.throws(() => topics.join(reader(), 'room:b'), isFull)
-  topics.leave(two)
+  topics.unsubscribe(one)
+  topics.unsubscribe(one) // twice is once
+  assert.throws(() => topics.subscribe(reader(), 'room:b'), isFull)
+  topics.unsubscribe(two)
 
   assert.notEqual(visit(topics, 'room:b'), one.topic.epoch)
 })
 
 test('other topics take no room’s place', () => {
   const topics = topicsOf({ maxRooms: 1 })
-  for (const name of ['user:a', 'user:b', 'task:1', 'tasks']) topics.join(reader(), name)
-  topics.join(reader(), 'room:a')
+  for (const name of ['user:a', 'user:b', 'task:1', 'tasks']) topics.subscribe(reader(), name)
+  topics.subscribe(reader(), 'room:a')
 })
 
 test('rooms and their bytes are counted, also when they are dropped', async () => {
@@ -129,7 +129,7 @@ test('rooms and their bytes are counted, also when they are dropped', async () =
 for (const name of ['', 'room:', 'room:a b', 'x:a', 'user:../a']) {
   test(`"${name}" is no topic`, () => {
     const bad = { name: 'ProtocolError', code: 'bad_topic' }
-    assert.throws(() => topicsOf().join(reader(), name), bad)
+    assert.throws(() => topicsOf().subscribe(reader(), name), bad)
     assert.throws(() => topicsOf().publish(name, { data: 1 }), bad)
   })
 }
@@ -163,7 +163,7 @@ for (const [what, topic, key] of others) {
 test('a transient message with a key goes out once', () => {
   const topics = topicsOf()
   const heard: string[] = []
-  const subscription = topics.join(
+  const subscription = topics.subscribe(
     { user: 'bob', deliver: ({ frames }) => void heard.push(...frames.map(String)) },
     'room:a',
   )

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Batch } from '../lib/batch.ts'
+import { Batcher } from '../lib/batcher.ts'
 
 test('a batch delivers each key once, in order of the last change', async () => {
   const delivered = await new Promise<string[]>((resolve) => {
-    const batch = new Batch(1, async (keys) => resolve(keys))
+    const batch = new Batcher(1, async (keys) => resolve(keys))
     for (const key of ['a', 'b', 'a']) batch.add(key)
   })
   assert.deepEqual(delivered, ['b', 'a'])
@@ -13,7 +13,7 @@ test('a batch delivers each key once, in order of the last change', async () => 
 test('a batch goes on until nothing waits, and begins again', async () => {
   const delivered: string[][] = []
   let next = () => {}
-  const batch = new Batch(1, async (keys) => {
+  const batch = new Batcher(1, async (keys) => {
     delivered.push(keys)
     next()
   })
@@ -33,7 +33,7 @@ test('a batch goes on until nothing waits, and begins again', async () => {
 
 test('a batch has a bound on what waits, and what is flushed waits no more', async () => {
   const delivered: string[] = []
-  const batch = new Batch(60_000, async (keys) => void delivered.push(...keys))
+  const batch = new Batcher(60_000, async (keys) => void delivered.push(...keys))
   for (let i = 0; i < 20_300; i++) batch.add(String(i))
   await batch.flush()
   assert.deepEqual(

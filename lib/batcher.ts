@@ -4,7 +4,7 @@
 const MAX_AT_ONCE = 500 // keys: a frame of some 200 KB, well below what a client may have unread
 const MAX_WAITING = 20_000
 
-export class Batch {
+export class Batcher {
   readonly #waiting = new Set<string>() // oldest change first
   readonly #milliseconds: number
   readonly #deliver: (keys: string[]) => Promise<void>
