@@ -1,7 +1,8 @@
 // The servers that `ws.ts` compares, each a child process of it: `node ws-servers.ts NAME`. It tells
 // its port, and then what its parent asks for: bytes of memory, time of CPU.
 //
-// A bare `ws` is used in its best style: a message is encoded once for all, to a buffer.
+// A bare `ws` is used as its own examples do, at best: a message is encoded once, to a buffer, and `ws`
+// frames it for each client.
 
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'

@@ -4,21 +4,22 @@
 /** @typedef {'connecting' | 'connected' | 'waiting' | 'closed'} Status */
 /** @typedef {{ topic: string, offset?: number, from?: string, at: string, data: any }} Message */
 /** @typedef {{ recovered: boolean, messages: Message[], members?: string[], count?: number }} Start */
-/**
- * `onStart` comes at each connection, ahead of the messages: unless it has recovered, something may be
+/** `onStart` comes at each connection, ahead of the messages: unless it has recovered, something may be
  * missing between what came before and what comes now. `onError`: the server refuses the topic.
  * @typedef {{ onMessage: (message: Message) => void, onStart?: (start: Start) => void,
  *   onPresence?: (change: { joined: string[], left: string[], count: number }) => void,
- *   onError?: (error: Error) => void }} Listener
- */
+ *   onError?: (error: Error) => void }} Listener */
+/** @typedef {{ token?: () => string | Promise<string>,
+ *   onStatus?: (status: Status, delay: number, reason: string) => void }} Options */
 /** @typedef {{ listener: Listener, since?: { epoch: string, offset: number } }} Topic */
-/** @typedef {{ message: any, done?: (answer: any) => void, failed?: (e: Error) => void }} Request */
+/** @typedef {{ message: any, slot?: string, done?: (answer: any) => void,
+ *   failed?: (error: Error) => void }} Request */
 
 const [MIN_WAIT, MAX_WAIT] = [500, 15_000] // milliseconds; doubled at each failure
-const PING_EVERY = 20 // seconds; browsers hide the protocol's own pings, so a dead socket looks alive
-const MAX_WAITING = 100 // messages
-const [RATE, BURST] = [15, 25] // requests a second, and at once: below what the server allows
-// `crypto.randomUUID` is there in secure contexts only.
+const [STABLE, PING_EVERY] = [30, 200] // ticks of 100 ms; browsers hide the protocol's own pings
+const [MAX_WAITING, MAX_BYTES] = [100, 65_000] // messages, and of one: a frame may have 64 KiB
+const [RATE, BURST] = [1.5, 25] // requests a tick, and at once: below what the server allows
+// `crypto.randomUUID` is there in secure contexts only
 const newKey = () => ({ key: crypto.getRandomValues(new Uint32Array(4)).join('-') })
 
 export class Client {
@@ -31,26 +32,23 @@ export class Client {
   #isOpen = false
   #nextId = 1
   #credit = 0 // requests that may be sent
-  #timer = /** @type {any} */ (undefined) // to the next connection, or second of this one
-  #seconds = 0 // since the connection opened
+  #timer = /** @type {any} */ (undefined) // to the next connection, or the next tick of this one
+  #ticks = 0 // since the connection opened
   #isHeard = false // since the last ping
   #goodbye = { reconnect: true, delay: 0 }
   #failures = 0
   #isClosed = false
 
-  /**
-   * Connects, and again after a loss. `token` is asked for one at each connection; `onStatus` hears the
+  /** Connects, and again after a loss. `token` is asked for one at each connection; `onStatus` hears the
    * milliseconds to the next one, and why the last was closed.
-   * @param {string | URL} url @param {{ token?: () => string | Promise<string>,
-   *   onStatus?: (status: Status, delay: number, reason: string) => void }} [options]
-   */
+   * @param {string | URL} url @param {Options} [options] */
   constructor(url, { token, onStatus = () => {} } = {}) {
     this.#url = url
     this.#options = { token, onStatus }
     this.#connect()
   }
 
-  /** Follows a topic, after a reconnect, too. Returns the function that ends it.
+  /** Follows a topic, after a reconnect, too; a second listener replaces the first. Returns its end.
    * @param {string} name @param {Listener} listener */
   subscribe(name, listener) {
     const topic = { listener }
@@ -63,22 +61,24 @@ export class Client {
     }
   }
 
-  /**
-   * Resolves to the message's offset once the server has it: after the next connection, if need be.
-   * Rejects if the server refuses it, when 100 are waiting, and at `close`. A transient one counts at
-   * the moment only: it may be dropped, and nobody hears whether it was.
+  /** Resolves to the message's offset once the server has it: after the next connection, if need be.
+   * Rejects if it is too big or refused, when 100 are waiting, and at `close`. A transient one counts
+   * at the moment only: of what can't be sent at once, the newest in each topic is sent.
    * @param {string} topic @param {unknown} data @param {{ transient?: boolean }} [options]
-   * @returns {Promise<number | undefined>}
-   */
-  publish(topic, data, { transient = false } = {}) {
-    return new Promise((resolve, failed) => {
-      const message = { type: 'publish', topic, data, ...(transient ? { transient } : newKey()) }
-      if (this.#isClosed) return failed(new Error('the client is closed'))
-      if (transient) resolve(undefined)
-      if (transient && this.#credit < 1) return
-      if (this.#waiting.length >= MAX_WAITING) return failed(new Error('too much is waiting'))
-      this.#send({ message, done: ({ offset }) => resolve(offset), failed })
-    })
+   * @returns {Promise<number | undefined>} */
+  async publish(topic, data, { transient = false } = {}) {
+    const message = { type: 'publish', topic, data, ...(transient ? { transient } : newKey()) }
+    const { size } = new Blob([JSON.stringify(message)])
+    if (size > MAX_BYTES) throw new Error(`expected at most ${MAX_BYTES} bytes, got ${size}`)
+    if (this.#isClosed) throw new Error('the client is closed')
+    if (transient) {
+      this.#waiting = this.#waiting.filter(({ slot }) => slot !== topic)
+      if (this.#isOpen) this.#send({ message, slot: topic })
+      return undefined
+    }
+    if (this.#waiting.length >= MAX_WAITING) throw new Error('too much is waiting')
+    const answer = await new Promise((done, failed) => this.#send({ message, done, failed }))
+    return answer.offset
   }
 
   /** Leaves, and does not come back. */
@@ -109,10 +109,11 @@ export class Client {
 
   #opened() {
     this.#isOpen = true
-    this.#seconds = 0
+    this.#isHeard = true
+    this.#ticks = 0
     this.#credit = BURST
     this.#waiting.unshift(...[...this.#topics].map((entry) => this.#subscription(...entry)))
-    this.#timer = setInterval(() => this.#tick(), 1_000)
+    this.#timer = setInterval(() => this.#tick(), 100)
     this.#options.onStatus('connected', 0, '')
     this.#send()
   }
@@ -120,9 +121,9 @@ export class Client {
   #tick() {
     this.#credit = Math.min(BURST, this.#credit + RATE)
     this.#send()
-    if (++this.#seconds % PING_EVERY > 0) return
-    this.#failures = 0 // it has lasted
-    if (this.#seconds > PING_EVERY && !this.#isHeard) {
+    if (++this.#ticks === STABLE) this.#failures = 0
+    if (this.#ticks % PING_EVERY > 0) return
+    if (!this.#isHeard) {
       this.#socket?.close()
       return this.#lost(1006, 'the server is silent')
     }
@@ -141,8 +142,7 @@ export class Client {
     const isFinal = code === 4101 ? !this.#options.token : code >= 4100 && code < 4200
     this.#isClosed ||= isFinal || !reconnect
     // What was sent and not answered is sent again with the same key, which makes it once.
-    const all = [...this.#sent.values(), ...this.#waiting]
-    this.#waiting = all.filter(({ message }) => message.key)
+    this.#waiting = [...this.#sent.values(), ...this.#waiting].filter(({ message }) => message.key)
     this.#sent.clear()
     if (this.#isClosed) {
       for (const { failed } of this.#waiting.splice(0)) failed?.(new Error(reason || 'closed'))
@@ -162,10 +162,10 @@ export class Client {
     const request = this.#sent.get(id)
     this.#sent.delete(id)
     // What comes ahead of its start is meant for whoever followed it here before.
-    if (type === 'message' && topic?.since) {
-      topic.since.offset = offset ?? topic.since.offset
-      topic.listener.onMessage(message)
-    } else if (type === 'presence' && topic?.since) topic.listener.onPresence?.(message)
+    const listener = topic?.since && topic.listener
+    if (topic?.since && type === 'message') topic.since.offset = offset ?? topic.since.offset
+    if (type === 'message') queueMicrotask(() => listener?.onMessage(message))
+    else if (type === 'presence') queueMicrotask(() => listener?.onPresence?.(message))
     else if (type === 'goodbye') this.#goodbye = message
     else if (type === 'ok') request?.done?.(message)
     else if (type === 'error') request?.failed?.(Object.assign(new Error(detail), { code }))
@@ -179,18 +179,18 @@ export class Client {
       done: (answer) => {
         if (this.#topics.get(name) !== topic) return
         topic.since = { epoch: answer.epoch, offset: answer.offset }
-        listener.onStart?.(answer)
-        for (const message of answer.messages) listener.onMessage(message)
+        // One by one, so that one that throws keeps no other from coming.
+        queueMicrotask(() => listener.onStart?.(answer))
+        for (const message of answer.messages) queueMicrotask(() => listener.onMessage(message))
       },
       failed: (error) => listener.onError?.(error),
     }
   }
 
-  // Not faster than the server allows, or it would close.
-  /** @param {Request} [request] */
+  /** Not faster than the server allows, or it would close. @param {Request} [request] */
   #send(request) {
     if (request) this.#waiting.push(request)
-    while (this.#credit > 0 && this.#waiting.length > 0) {
+    while (this.#credit >= 1 && this.#waiting.length > 0) {
       const next = /** @type {Request} */ (this.#waiting.shift())
       this.#credit--
       this.#sent.set(this.#nextId, next)

@@ -380,6 +380,42 @@ test('at most 100 messages wait, and closing rejects them', async (t) => {
   await assert.rejects(client.publish('room:a', 101), /closed/)
 })
 
+test('a message that is too big is refused at once, and those behind it are not held up', async (t) => {
+  const { url } = await startApp(t)
+  const { client, statuses } = startClient(t, wsOf(url))
+
+  await assert.rejects(client.publish('room:a', 'ä'.repeat(32_500)), /at most 65000 bytes/)
+
+  assert.equal(await client.publish('room:a', 'ä'.repeat(32_400)), 1)
+  assert.deepEqual(
+    statuses.map(([status]) => status),
+    ['connecting', 'connected'],
+  )
+})
+
+test('of many transient messages the newest arrives, and a message in between is not lost', async (t) => {
+  const { url } = await startApp(t)
+  const witness = await connectSocket(t, url)
+  await witness.ask({ type: 'subscribe', topic: 'room:a' })
+  const { client, is } = startClient(t, wsOf(url))
+  await is('connected')
+
+  for (let n = 1; n <= 500; n++) {
+    assert.equal(await client.publish('room:a', n, { transient: true }), undefined)
+    if (n === 400) client.publish('room:a', 'said')
+  }
+
+  const heard: unknown[] = []
+  while (!heard.includes(500)) heard.push((await witness.nextOf('message')).data)
+  assert.ok(heard.includes('said'))
+  const places = heard.filter((data) => data !== 'said') as number[]
+  assert.deepEqual(
+    places,
+    places.toSorted((a, b) => a - b),
+  )
+  assert.ok(places.length < 100)
+})
+
 test('many requests at once are paced, so that the server closes nobody', async (t) => {
   const { url } = await startApp(t)
   const { client, statuses } = startClient(t, wsOf(url))

@@ -73,7 +73,7 @@ for (const [what, frame, code] of frames) {
     assert.equal(closing[0], 0x88)
     assert.equal(closing.readUInt16BE(2), code)
     assert.equal((await fetch(`${url}/healthz`)).status, 200)
-    await until(() => hub.size <= 0)
+    await until(() => hub.size === 0)
   })
 }
 
@@ -724,7 +724,7 @@ test('a peer that does not answer a heartbeat is gone within two, from its room,
   const { left, count } = await alive.nextOf('presence')
 
   assert.deepEqual([left, count], [['bob'], 1])
-  await until(() => hub.size <= 1)
+  await until(() => hub.size === 1)
   alive.send({ type: 'ping' })
   assert.equal((await alive.next()).type, 'pong')
 })
@@ -735,7 +735,7 @@ test('a socket that leaves takes its subscriptions with it', async (t) => {
   await socket.ask({ type: 'subscribe', topic: 'room:a' })
   assert.equal(hub.isFollowed('room:a'), true)
   socket.socket.terminate()
-  await until(() => hub.size <= 0)
+  await until(() => hub.size === 0)
   assert.equal(hub.isFollowed('room:a'), false)
 })
 
