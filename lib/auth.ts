@@ -15,7 +15,7 @@ import { Tickets } from './ticket.ts'
 type Head = Pick<IncomingMessage, 'headers' | 'rawHeaders'>
 
 const OFFERED = 'bearer.' // ahead of a token, among the subprotocols that a client offers
-const GOOD_TOKEN = `a valid token: HS256, not expired, sub a name (${NAME_RULE})`
+const GOOD_TOKEN = `a token signed with AUTH_SECRET (HS256), exp to come, sub a name (${NAME_RULE})`
 const GOOD_TICKET = 'a ticket from POST /ticket, at most 30 s old and not used before'
 
 export class Auth {

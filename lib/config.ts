@@ -57,7 +57,7 @@ export type Settings = {
   readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']>
 }
 
-/** Reads and checks all settings. A variable that is empty counts as not set. */
+/** Reads and checks all settings. A variable that is empty counts as not set, but for the secret. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const isOpen = !env.AUTH_SECRET
   const entries = Object.entries<Setting<unknown>>(SETTINGS).map(([key, one]) => [
@@ -76,6 +76,7 @@ function read<T>(one: Setting<T>, env: NodeJS.ProcessEnv, isOpen: boolean): T {
   const { variable, default: fallback, parse, isSecret = false } = one
   const text = env[variable] || fallback
   try {
+    if (isSecret && env[variable] === '') expected('at least 32 bytes')
     return parse(text, isOpen)
   } catch (cause) {
     const { message } = cause as Error

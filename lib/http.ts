@@ -155,7 +155,7 @@ export class HttpServer {
       const { route, handler, params } = router.find(request.method, request.path)
       request.route = route
       request.params = params
-      if (!isSafe) request.authenticate()
+      if (!isSafe && !handler.isForAnyone) request.authenticate()
       const reply = await handler(request)
       if (reply?.status) return reply
       throw new TypeError('expected a reply from the handler, such as json(200, …)')

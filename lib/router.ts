@@ -4,7 +4,11 @@
 import { HttpError, type Reply } from './reply.ts'
 import type { Request } from './request.ts'
 
-export type Handler = (request: Request) => Reply | Promise<Reply>
+export interface Handler {
+  (request: Request): Reply | Promise<Reply>
+  /** See `forAnyone`. */
+  readonly isForAnyone?: boolean
+}
 
 /** Keys like `'GET /tasks/:id'`; the parameter is then `request.params.id`. */
 export type Routes = Readonly<Record<string, Handler>>
@@ -20,6 +24,11 @@ export interface Match {
   readonly route: string
   readonly handler: Handler
   readonly params: Readonly<Record<string, string>>
+}
+
+/** Lets strangers in where a server asks for tokens: for a login, for instance. */
+export function forAnyone(handler: Handler): Handler {
+  return Object.assign((request: Request) => handler(request), { isForAnyone: true })
 }
 
 const ALL = 'GET, HEAD, POST, DELETE, OPTIONS' // what `OPTIONS *` is told

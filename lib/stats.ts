@@ -23,20 +23,30 @@ export class StatsFeed {
   readonly #loop = new LoopDelay()
   readonly #timer: NodeJS.Timeout
   #before = { requests: 0, messages: 0, at: performance.now() }
-  #newest: Stats
+  #lately: Pick<Stats, 'requests' | 'messages' | 'delay'>
 
   /** Begins to count. `tell` is called once a second. */
   constructor(metrics: Metrics, tell: (stats: Stats) => void) {
     this.#metrics = metrics
-    this.#newest = this.#read()
+    this.#lately = this.#measure()
     this.#timer = setInterval(() => {
-      this.#newest = this.#read()
-      tell(this.#newest)
+      this.#lately = this.#measure()
+      tell(this.newest)
     }, INTERVAL).unref()
   }
 
+  /** As it is now; what is so much a second, as it was in the last one. */
   get newest(): Stats {
-    return this.#newest
+    const { rss, heapUsed } = process.memoryUsage()
+    return {
+      sockets: this.#metrics.total('sockets'),
+      tasks: {
+        queued: this.#metrics.total('tasks_queued'),
+        running: this.#metrics.total('tasks_running'),
+      },
+      ...this.#lately,
+      memory: { rss, heap: heapUsed },
+    }
   }
 
   stop(): void {
@@ -44,24 +54,19 @@ export class StatsFeed {
     this.#loop.stop()
   }
 
-  #read(): Stats {
-    const of = (name: string) => this.#metrics.total(name)
-    const { rss, heapUsed } = process.memoryUsage()
+  #measure() {
     const before = this.#before
     const now = {
-      requests: of('http_requests_total'),
-      messages: of('socket_messages_total'),
+      requests: this.#metrics.total('http_requests_total'),
+      messages: this.#metrics.total('socket_messages_total'),
       at: performance.now(),
     }
     this.#before = now
     const seconds = Math.max(0.001, (now.at - before.at) / 1_000)
     return {
-      sockets: of('sockets'),
-      tasks: { queued: of('tasks_queued'), running: of('tasks_running') },
       requests: Math.round((now.requests - before.requests) / seconds),
       messages: Math.round((now.messages - before.messages) / seconds),
       delay: this.#loop.read(),
-      memory: { rss, heap: heapUsed },
     }
   }
 }

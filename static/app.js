@@ -125,6 +125,7 @@ client.subscribe(`user:${user}`, {
 
 let leave = () => {}
 let room = ''
+let shownRoom = ''
 
 function enter() {
   leave()
@@ -132,7 +133,11 @@ function enter() {
   $('say-label').textContent = `Say in ${room}`
   leave = client.subscribe(`room:${room}`, {
     onStart({ recovered }) {
-      if (!recovered) $('chat').replaceChildren() // what the room has kept comes now
+      if (recovered) return
+      const isBack = $('chat').childElementCount > 0 && room === shownRoom
+      $('chat').replaceChildren() // what the room has kept comes now
+      if (isBack) addLine($('chat'), '', 'What was said before may not be kept any more.')
+      shownRoom = room
     },
     onMessage({ from, at, data }) {
       const text = typeof data === 'string' ? data : JSON.stringify(data)

@@ -104,10 +104,13 @@ const SECRET = 'x'.repeat(32)
 
 test('a secret has at least 32 bytes, and none is none', () => {
   assert.equal(readSettings({}).authSecret, undefined)
-  assert.equal(readSettings({ AUTH_SECRET: '' }).authSecret, undefined)
   for (const secret of [SECRET, 'ü'.repeat(16)]) {
     assert.equal(readSettings({ AUTH_SECRET: secret }).authSecret, secret)
   }
+})
+
+test('a secret that is empty is refused: somebody meant to have one', () => {
+  assert.throws(() => readSettings({ AUTH_SECRET: '' }), /AUTH_SECRET must be .*, got 0 bytes/)
 })
 
 for (const secret of ['hunter2', 'x'.repeat(31), 'ü'.repeat(15)]) {

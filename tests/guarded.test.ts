@@ -7,6 +7,8 @@ import { test } from 'node:test'
 import { signJwt } from '../lib/jwt.ts'
 import { createLog } from '../lib/log.ts'
 import { json } from '../lib/reply.ts'
+import type { Request } from '../lib/request.ts'
+import { forAnyone } from '../lib/router.ts'
 import { TICKET } from '../lib/ticket.ts'
 import {
   connectSocket,
@@ -191,6 +193,24 @@ for (const way of ['token', 'ticket'] as const) {
     assert.equal((await other.next()).type, 'pong')
   })
 }
+
+test('a route for anyone lets strangers log in, and only that one', async (t) => {
+  const login = async (request: Request) => {
+    const { name } = await request.json()
+    return json(200, { token: signJwt({ sub: name, exp: inSeconds(60) }, SECRET) })
+  }
+  const { url } = await startGuarded(
+    t,
+    {},
+    { routes: { 'POST /login': forAnyone(login), 'POST /other': login } },
+  )
+
+  const { token } = await jsonOf(post(`${url}/login`, { name: 'alice' }))
+  const reply = await post(`${url}/process`, {}, { authorization: `Bearer ${token}` })
+
+  assert.equal(reply.status, 202)
+  assert.equal((await post(`${url}/other`, { name: 'alice' })).status, 401)
+})
 
 test('on an open server there are no tickets', async (t) => {
   const { url } = await startApp(t)

@@ -19,6 +19,7 @@ test('who follows `stats` has the figures at once, and then each second', async 
 
   assert.deepEqual(Object.keys(first.data), Object.keys(data))
   assert.equal(first.offset, undefined)
+  assert.equal(first.data.sockets, 1)
   assert.equal(offset, 1)
   assert.equal(data.sockets, 1)
   assert.deepEqual(data.tasks, { queued: 0, running: 1 })
@@ -48,7 +49,6 @@ test('what was counted in a second is told as so many a second', async (t) => {
 
   assert.ok(told!.requests > 0 && told!.requests <= 4_000)
   assert.ok(Math.abs(told!.requests / told!.messages - 8) < 0.2) // of the same time
-  assert.equal(feed.newest, told)
 })
 
 test('with a secret only an admin follows `stats`', async (t) => {

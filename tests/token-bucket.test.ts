@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Tally } from '../lib/tally.ts'
 import { TokenBucket } from '../lib/token-bucket.ts'
 
 test('a bucket at its rate never runs dry, and a burst has its size', () => {
@@ -9,15 +8,4 @@ test('a bucket at its rate never runs dry, and a burst has its size', () => {
   const burst = Array.from({ length: 41 }, () => bucket.take(now + 1))
   assert.equal(burst.filter(Boolean).length, 40)
   for (let i = 1; i <= 1_200; i++) assert.ok(bucket.take(now + 1 + i * 50.001))
-})
-
-test('a tally forgets what is back at zero', () => {
-  const tally = new Tally()
-  tally.add('a')
-  tally.add('a')
-  tally.remove('a')
-  assert.equal(tally.of('a'), 1)
-  tally.remove('a')
-  tally.remove('a')
-  assert.equal(tally.of('a'), 0)
 })
