@@ -1,6 +1,6 @@
-// One to many. Each topic has an outbox, whose frames go out to all who follow the topic, a slice of
-// time after the other, so that a message to thousands leaves the event loop free for others. What came
-// in meanwhile goes out together: one write for each follower, however many messages that is.
+// One to many. Each topic has an outbox, whose frames go out to all who follow the topic, to so many in
+// one turn of the event loop, so that a message to thousands leaves it free for others. What came in
+// meanwhile goes out together: one write for each follower, however many messages that is.
 //
 // One walk at a time for each outbox, in order. A follower gets the frames whose number is above its own
 // `after`: what it had with its answer, or missed before it came, is not given to it again. These
@@ -19,7 +19,7 @@ export interface Following {
   after: number
 }
 
-const SLICE = 5 // milliseconds
+const AT_ONCE = 500 // deliveries in one turn of the event loop: some 5 ms
 const MAX_WAITING = 262_144 // bytes in one outbox; more, and it goes out without a pause
 
 interface Numbered extends Frame {
@@ -61,15 +61,16 @@ export class Outbox {
     this.send(Number.POSITIVE_INFINITY)
   }
 
-  /** Sends until then (`performance.now()`). Whether all is sent. */
-  send(until: number): boolean {
+  /** Makes so many deliveries at most. Returns how many are left over; none: there may be more to do. */
+  send(most: number): number {
+    let left = most
     for (;;) {
       this.#walk ??= this.#begin()
-      if (!this.#walk) return true
+      if (!this.#walk) return left
       // A set's iterator goes on where it was left, over those who have come, and not who have gone.
       for (const following of this.#walk.rest) {
         this.#walk.give(following)
-        if (performance.now() >= until) return false
+        if (--left <= 0) return 0
       }
       this.#walk = undefined
     }
@@ -129,15 +130,17 @@ export class Fanout {
     this.#isScheduled = true
     setImmediate(() => {
       this.#isScheduled = false
-      this.#send(performance.now() + SLICE)
+      this.#send(AT_ONCE)
       this.#schedule()
     })
   }
 
-  #send(until: number): void {
+  #send(most: number): void {
+    let left = most
     for (const outbox of this.#outboxes) {
       this.#outboxes.delete(outbox)
-      if (outbox.send(until)) continue
+      left = outbox.send(left)
+      if (left > 0) continue
       this.#outboxes.add(outbox) // behind the others, whose turn is next
       return
     }

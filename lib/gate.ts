@@ -45,6 +45,8 @@ const UPGRADER: ServerOptions & { closeTimeout: number } = {
   handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
 }
 
+const KEY = /^[+/0-9a-z]{22}==$/i // 16 bytes in base64 (RFC 6455 §4.1)
+
 export class Gate {
   readonly #options: GateOptions
   readonly #upgrader = new WebSocketServer(UPGRADER)
@@ -117,6 +119,8 @@ function checkHandshake(req: IncomingMessage): void {
   if (httpVersion !== '1.1') throw new HttpError(400, 'expected HTTP/1.1')
   // `ws` would take version 8 as well, a draft.
   if (headers['sec-websocket-version'] !== '13') throw upgradeRequired()
+  // `ws` does so as well, but not before a ticket is used up.
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) throw new HttpError(400, 'expected a key')
   const offered = offeredBy(headers['sec-websocket-protocol'])
   if (offered.length === 0 || offered.includes(SUBPROTOCOL)) return
   throw new HttpError(400, `expected the subprotocol ${SUBPROTOCOL} or none`)

@@ -56,6 +56,14 @@ function findInfinite(value: unknown, levels: number): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   if (levels === 0) throw new JsonError(`expected at most ${MAX_DEPTH} levels of nesting`)
 
+  if (Array.isArray(value)) {
+    // By index: a text for each key would cost more than to parse them did.
+    for (let i = 0; i < value.length; i++) {
+      const pointer = findInfinite(value[i], levels - 1)
+      if (pointer !== undefined) return `/${i}${pointer}`
+    }
+    return undefined
+  }
   for (const [key, child] of Object.entries(value)) {
     const pointer = findInfinite(child, levels - 1)
     if (pointer !== undefined) return `/${escapePointer(key)}${pointer}`

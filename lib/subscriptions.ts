@@ -49,6 +49,8 @@ export class Subscriptions {
       state = await lookUp?.(name, connection.identity)
       while (connection.writer.isLagging) await connection.writer.drained()
     } while (topic.offset !== offset)
+    // Many may have waited for a client that is gone: no answer is made for nobody.
+    if (!connection.isOpen) return
 
     // The client may have unsubscribed, or left, while the look-up was under way.
     const isCurrent = connection.subscriptions?.get(message.topic) === subscription
@@ -56,8 +58,8 @@ export class Subscriptions {
       if (isCurrent) this.unsubscribe(connection, message.topic)
       throw new ProtocolError('not_found', 'there is no such topic')
     }
+    if (!isCurrent) return this.#answerWithout(connection, subscription, message)
     this.#answer(connection, subscription, message)
-    if (!isCurrent) return
     topic.begin(subscription)
     if (lookUp) connection.sendText(topic.textOf(state))
   }
@@ -72,6 +74,15 @@ export class Subscriptions {
     connection.writer.forget(topic.name)
     const [standing, messages] = topic.standing(since, connection.writer.spare - ENVELOPE)
     connection.sendText(answerText(id, name, standing, messages))
+  }
+
+  // It has asked for nothing more of the topic meanwhile.
+  #answerWithout(
+    connection: Connection,
+    { topic: { epoch, offset } }: Subscription,
+    { id, topic: name }: Subscribe,
+  ): void {
+    connection.sendText(answerText(id, name, { epoch, offset, recovered: false }, []))
   }
 
   #subscriptionOf(connection: Connection, name: string): Subscription {

@@ -3,32 +3,32 @@
 
 /** @typedef {'connecting' | 'connected' | 'waiting' | 'closed'} Status */
 /** @typedef {{ topic: string, offset?: number, from?: string, at: string, data: any }} Message */
-/** @typedef {{ recovered: boolean, messages: Message[], members?: string[], count?: number }} Start */
 /** `onStart` comes at each connection, ahead of the messages: unless it has recovered, something may be
  * missing between what came before and what comes now. `onError`: the server refuses the topic.
- * @typedef {{ onMessage: (message: Message) => void, onStart?: (start: Start) => void,
- *   onPresence?: (change: { joined: string[], left: string[], count: number }) => void,
- *   onError?: (error: Error) => void }} Listener */
+ * @typedef {{ onMessage: (message: Message) => void, onError?: (error: Error) => void,
+ *   onStart?: (start: { recovered: boolean, members?: string[], count?: number }) => void,
+ *   onPresence?: (change: { joined: string[], left: string[], count: number }) => void }} Listener */
 /** @typedef {{ token?: () => string | Promise<string>,
  *   onStatus?: (status: Status, delay: number, reason: string) => void }} Options */
-/** @typedef {{ listener: Listener, since?: { epoch: string, offset: number } }} Topic */
-/** @typedef {{ message: any, slot?: string, done?: (answer: any) => void,
- *   failed?: (error: Error) => void }} Request */
+/** @typedef {{ name: string, listener: Listener, since?: { epoch: string, offset: number } }} Topic */
+/** @typedef {{ text: string, key?: any, slot?: string, done?: Function, failed?: Function }} Request */
 
 const [MIN_WAIT, MAX_WAIT] = [500, 15_000] // milliseconds; doubled at each failure
 const [STABLE, PING_EVERY] = [30, 200] // ticks of 100 ms; browsers hide the protocol's own pings
 const [MAX_WAITING, MAX_BYTES] = [100, 65_000] // messages, and of one: a frame may have 64 KiB
 const [RATE, BURST] = [1.5, 25] // requests a tick, and at once: below what the server allows
 // `crypto.randomUUID` is there in secure contexts only
-const newKey = () => ({ key: crypto.getRandomValues(new Uint32Array(4)).join('-') })
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-')
 
 export class Client {
   #url
-  #options
+  #token
+  #say
   #socket = /** @type {WebSocket | undefined} */ (undefined)
   #topics = /** @type {Map<string, Topic>} */ (new Map())
   #waiting = /** @type {Request[]} */ ([])
   #sent = /** @type {Map<number, Request>} */ (new Map()) // by their ids, until they are answered
+  #attempt = 0 // to connect
   #isOpen = false
   #nextId = 1
   #credit = 0 // requests that may be sent
@@ -44,20 +44,22 @@ export class Client {
    * @param {string | URL} url @param {Options} [options] */
   constructor(url, { token, onStatus = () => {} } = {}) {
     this.#url = url
-    this.#options = { token, onStatus }
+    this.#token = token
+    this.#say = (/** @type {[Status, number, string]} */ ...status) =>
+      queueMicrotask(() => onStatus(...status))
     this.#connect()
   }
 
   /** Follows a topic, after a reconnect, too; a second listener replaces the first. Returns its end.
    * @param {string} name @param {Listener} listener */
   subscribe(name, listener) {
-    const topic = { listener }
+    const topic = { name, listener }
     this.#topics.set(name, topic)
-    if (this.#isOpen) this.#send(this.#subscription(name, topic))
+    if (this.#isOpen) this.#send(this.#subscription(topic))
     return () => {
       if (this.#topics.get(name) !== topic) return
       this.#topics.delete(name)
-      if (this.#isOpen) this.#send({ message: { type: 'unsubscribe', topic: name } })
+      if (this.#isOpen) this.#send({ text: JSON.stringify({ type: 'unsubscribe', topic: name }) })
     }
   }
 
@@ -67,54 +69,49 @@ export class Client {
    * @param {string} topic @param {unknown} data @param {{ transient?: boolean }} [options]
    * @returns {Promise<number | undefined>} */
   async publish(topic, data, { transient = false } = {}) {
-    const message = { type: 'publish', topic, data, ...(transient ? { transient } : newKey()) }
-    const { size } = new Blob([JSON.stringify(message)])
-    if (size > MAX_BYTES) throw new Error(`expected at most ${MAX_BYTES} bytes, got ${size}`)
+    const key = transient ? undefined : newKey()
+    const text = JSON.stringify({ type: 'publish', topic, data, key, transient })
+    if (new Blob([text]).size > MAX_BYTES) throw new Error(`expected at most ${MAX_BYTES} bytes`)
     if (this.#isClosed) throw new Error('the client is closed')
-    if (transient) {
-      this.#waiting = this.#waiting.filter(({ slot }) => slot !== topic)
-      if (this.#isOpen) this.#send({ message, slot: topic })
-      return undefined
-    }
+    if (transient) this.#waiting = this.#waiting.filter(({ slot }) => slot !== topic)
+    if (transient) return void (this.#isOpen && this.#send({ text, slot: topic }))
     if (this.#waiting.length >= MAX_WAITING) throw new Error('too much is waiting')
-    const answer = await new Promise((done, failed) => this.#send({ message, done, failed }))
-    return answer.offset
+    return (await new Promise((done, failed) => this.#send({ text, key, done, failed }))).offset
   }
 
   /** Leaves, and does not come back. */
   close() {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#socket?.close(1000)
-    this.#lost(1000, '')
+    if (!this.#isClosed) this.#lost(4100, '')
   }
 
   async #connect() {
-    this.#options.onStatus('connecting', 0, '')
+    const attempt = ++this.#attempt
+    const isCurrent = () => attempt === this.#attempt // one that was given up is no longer heard
+    this.#say('connecting', 0, '')
+    this.#timer = setTimeout(() => this.#lost(1006, 'the server does not answer'), MAX_WAIT)
     try {
-      const bearer = this.#options.token ? [`bearer.${await this.#options.token()}`] : []
-      if (this.#isClosed) return
+      const bearer = this.#token ? [`bearer.${await this.#token()}`] : []
+      if (!isCurrent()) return
       const socket = new WebSocket(this.#url, ['meanwhile.v1', ...bearer])
       this.#socket = socket
-      // One that was given up may still have something to say, and is no longer heard.
-      const isCurrent = () => socket === this.#socket
       socket.onopen = () => isCurrent() && this.#opened()
       socket.onmessage = ({ data }) => isCurrent() && this.#receive(JSON.parse(data))
       socket.onclose = ({ code, reason }) => isCurrent() && this.#lost(code, reason)
       socket.onerror = () => isCurrent() && this.#lost(1006, '') // in Node 22 no close follows
     } catch (error) {
-      if (!this.#isClosed) this.#lost(0, String(error)) // no token, or none that can be sent
+      if (isCurrent()) this.#lost(0, String(error)) // no token, or none that can be sent
     }
   }
 
   #opened() {
+    clearTimeout(this.#timer)
     this.#isOpen = true
     this.#isHeard = true
     this.#ticks = 0
     this.#credit = BURST
-    this.#waiting.unshift(...[...this.#topics].map((entry) => this.#subscription(...entry)))
+    this.#waiting.unshift(...[...this.#topics.values()].map((topic) => this.#subscription(topic)))
     this.#timer = setInterval(() => this.#tick(), 100)
-    this.#options.onStatus('connected', 0, '')
+    this.#say('connected', 0, '')
     this.#send()
   }
 
@@ -123,10 +120,7 @@ export class Client {
     this.#send()
     if (++this.#ticks === STABLE) this.#failures = 0
     if (this.#ticks % PING_EVERY > 0) return
-    if (!this.#isHeard) {
-      this.#socket?.close()
-      return this.#lost(1006, 'the server is silent')
-    }
+    if (!this.#isHeard) return this.#lost(1006, 'the server is silent')
     this.#isHeard = false
     this.#socket?.send('{"type":"ping"}')
   }
@@ -134,24 +128,32 @@ export class Client {
   /** @param {number} code @param {string} reason */
   #lost(code, reason) {
     clearTimeout(this.#timer)
-    this.#socket = undefined
+    this.#attempt++
+    this.#socket?.close(1000)
     this.#isOpen = false
     this.#credit = 0
     const { reconnect, delay: announced } = this.#goodbye
     this.#goodbye.delay = 0
-    const isFinal = code === 4101 ? !this.#options.token : code >= 4100 && code < 4200
-    this.#isClosed ||= isFinal || !reconnect
+    const isFinal = code === 4101 ? !this.#token : code >= 4100 && code < 4200
+    this.#isClosed = isFinal || !reconnect
     // What was sent and not answered is sent again with the same key, which makes it once.
-    this.#waiting = [...this.#sent.values(), ...this.#waiting].filter(({ message }) => message.key)
+    this.#waiting = [...this.#sent.values(), ...this.#waiting].filter(({ key }) => key)
     this.#sent.clear()
     if (this.#isClosed) {
+      this.#topics.clear()
       for (const { failed } of this.#waiting.splice(0)) failed?.(new Error(reason || 'closed'))
-      return this.#options.onStatus('closed', 0, reason)
+      return this.#say('closed', 0, reason)
     }
     // Full jitter: a thousand clients that were cut together do not come back together.
-    const delay = announced || Math.random() * Math.min(MAX_WAIT, MIN_WAIT * 2 ** this.#failures++)
+    const jitter = Math.random() * Math.min(MAX_WAIT, MIN_WAIT * 2 ** this.#failures++)
+    const delay = Math.max(announced, jitter)
     this.#timer = setTimeout(() => this.#connect(), delay)
-    this.#options.onStatus('waiting', delay, reason)
+    this.#say('waiting', delay, reason)
+  }
+
+  /** Later: what throws there stops nothing here. @param {Topic} of @param {(to: Listener) => void} call */
+  #tell(of, call) {
+    queueMicrotask(() => this.#topics.get(of.name) === of && call(of.listener))
   }
 
   /** @param {any} message */
@@ -162,28 +164,26 @@ export class Client {
     const request = this.#sent.get(id)
     this.#sent.delete(id)
     // What comes ahead of its start is meant for whoever followed it here before.
-    const listener = topic?.since && topic.listener
-    if (topic?.since && type === 'message') topic.since.offset = offset ?? topic.since.offset
-    if (type === 'message') queueMicrotask(() => listener?.onMessage(message))
-    else if (type === 'presence') queueMicrotask(() => listener?.onPresence?.(message))
-    else if (type === 'goodbye') this.#goodbye = message
-    else if (type === 'ok') request?.done?.(message)
-    else if (type === 'error') request?.failed?.(Object.assign(new Error(detail), { code }))
+    if (topic?.since && type === 'message') {
+      topic.since.offset = offset ?? topic.since.offset
+      this.#tell(topic, (to) => to.onMessage(message))
+    }
+    if (topic?.since && type === 'presence') this.#tell(topic, (to) => to.onPresence?.(message))
+    if (type === 'goodbye') this.#goodbye = message
+    if (type === 'ok') request?.done?.(message)
+    if (type === 'error') request?.failed?.(Object.assign(new Error(detail), { code }))
   }
 
-  /** @param {string} name @param {Topic} topic @returns {Request} */
-  #subscription(name, topic) {
-    const { listener, since } = topic
+  /** @param {Topic} topic @returns {Request} */
+  #subscription(topic) {
     return {
-      message: { type: 'subscribe', topic: name, since },
-      done: (answer) => {
-        if (this.#topics.get(name) !== topic) return
+      text: JSON.stringify({ type: 'subscribe', topic: topic.name, since: topic.since }),
+      done: (/** @type {any} */ answer) => {
         topic.since = { epoch: answer.epoch, offset: answer.offset }
-        // One by one, so that one that throws keeps no other from coming.
-        queueMicrotask(() => listener.onStart?.(answer))
-        for (const message of answer.messages) queueMicrotask(() => listener.onMessage(message))
+        this.#tell(topic, (to) => to.onStart?.(answer))
+        for (const message of answer.messages) this.#tell(topic, (to) => to.onMessage(message))
       },
-      failed: (error) => listener.onError?.(error),
+      failed: (/** @type {Error} */ error) => this.#tell(topic, (to) => to.onError?.(error)),
     }
   }
 
@@ -194,7 +194,7 @@ export class Client {
       const next = /** @type {Request} */ (this.#waiting.shift())
       this.#credit--
       this.#sent.set(this.#nextId, next)
-      this.#socket?.send(JSON.stringify({ ...next.message, id: this.#nextId++ }))
+      this.#socket?.send(`{"id":${this.#nextId++},${next.text.slice(1)}`)
     }
   }
 }

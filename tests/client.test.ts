@@ -128,6 +128,7 @@ test('a server that is silent is given up, one that answers is not', async (t) =
   assert.equal(statuses.at(-1)![0], 'connected')
   t.mock.timers.tick(20_000)
 
+  await turn()
   assert.equal(pings, 4)
   const [status, , reason] = statuses.at(-1)!
   assert.deepEqual([status, reason], ['waiting', 'the server is silent'])
@@ -190,6 +191,37 @@ test('who follows a topic is told when the server refuses it', async (t) => {
   const { heard } = follow(client, 'user:bob')
   await until(() => heard.length === 1)
   assert.equal(heard[0].code, 'forbidden')
+})
+
+test('a listener that leaves in the middle of an answer hears no more of it', async (t) => {
+  const { url, hub } = await startApp(t)
+  for (const data of [1, 2, 3]) await hub.publish('room:a', data)
+  const { client } = startClient(t, wsOf(url))
+  const heard: unknown[] = []
+
+  const leave = client.subscribe('room:a', {
+    onMessage: ({ data }) => {
+      heard.push(data)
+      leave()
+    },
+  })
+  const other = follow(client, 'room:b')
+  await until(() => other.starts.length === 1) // answered after the first one
+
+  assert.deepEqual(heard, [1])
+})
+
+test('what is published is what it was at that moment', async (t) => {
+  const { url } = await startApp(t)
+  const { client } = startClient(t, wsOf(url))
+  const data: Json = { n: 1 }
+  const published = client.publish('room:a', data) // before there is a connection
+  data.n = data
+  await published
+  const room = follow(client, 'room:a')
+  await until(() => room.data().length === 1)
+  assert.deepEqual(room.data(), [{ n: 1 }])
+  await assert.rejects(client.publish('room:a', data), TypeError)
 })
 
 test('a message that the server refuses is rejected', async (t) => {
@@ -533,6 +565,7 @@ test('closing it during a wait ends the wait', async (t) => {
   await is('waiting')
   client.close()
   client.close()
+  await is('closed')
   assert.equal(statuses.filter(([status]) => status === 'closed').length, 1)
   assert.equal(offers.length, 1)
 })
