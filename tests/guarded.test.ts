@@ -10,6 +10,7 @@ import { json } from '../lib/reply.ts'
 import type { Request } from '../lib/request.ts'
 import { forAnyone } from '../lib/router.ts'
 import { TICKET } from '../lib/ticket.ts'
+import { handshake } from './handshake.ts'
 import {
   connectSocket,
   exchange,
@@ -17,6 +18,7 @@ import {
   jsonOf,
   post,
   startApp,
+  statusOf,
   temporaryFolder,
 } from './helpers.ts'
 import { ADMIN, as, inSeconds, SECRET, startGuarded, tokenOf } from './tokens.ts'
@@ -165,6 +167,18 @@ test('of two who use one ticket at the same time one gets in', async (t) => {
   const outcomes = await Promise.allSettled(attempts)
   const lost = outcomes.filter((one) => one.status === 'rejected').map(({ reason }) => reason)
   assert.deepEqual(lost, Array(7).fill(401))
+})
+
+test('a handshake that is refused uses up no ticket', async (t) => {
+  const { url } = await startGuarded(t)
+  const { ticket } = await jsonOf(post(`${url}/ticket`, undefined, as('alice')))
+  const start = `GET /ws?ticket=${ticket} HTTP/1.1`
+
+  for (const headers of [{ 'Sec-WebSocket-Key': 'abc' }, { 'Sec-WebSocket-Protocol': 'chat' }]) {
+    assert.equal(await statusOf(url, handshake(headers, start)), 400)
+  }
+
+  await connectSocket(t, url, { query: `ticket=${ticket}` })
 })
 
 test('a ticket that has expired, or whose token has, is 401', async (t) => {

@@ -327,6 +327,21 @@ test('who unsubscribes during the look-up hears nothing of the topic', async (t)
   assert.equal(hub.isFollowed('task:1'), false)
 })
 
+test('who unsubscribes in the same breath gets an answer with nothing of the topic in it', async (t) => {
+  const { url, hub } = await startApp(t)
+  await hub.publish('room:a', 'one')
+  const socket = await connectSocket(t, url)
+
+  socket.send({ type: 'subscribe', id: 1, topic: 'room:a' })
+  socket.send({ type: 'unsubscribe', id: 2, topic: 'room:a' })
+
+  assert.deepEqual(await socket.next(), { type: 'ok', id: 2 })
+  const { epoch, ...answer } = await socket.next()
+  assert.equal(typeof epoch, 'string')
+  const nothing = { offset: 1, recovered: false, messages: [] }
+  assert.deepEqual(answer, { type: 'ok', id: 1, topic: 'room:a', ...nothing })
+})
+
 test('who leaves during the look-up leaves nothing behind', async (t) => {
   const { opened, open } = latch()
   const { hub, socket } = await startHub(t, () => opened.then(() => 'state'))
