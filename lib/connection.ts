@@ -98,6 +98,7 @@ export class Connection {
   close(code: number, reason: string): void {
     if (!this.isOpen) return
     this.#closedWith = code
+    this.writer.flush()
     this.#socket.close(code, reason)
   }
 
