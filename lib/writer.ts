@@ -17,7 +17,7 @@ export interface Owner {
 const MAX_WAITERS = 100
 const MAX_TOGETHER = 16_384 // bytes that are put together for one write
 
-let waiting: Writer[] = [] // for the end of this turn, when what they have goes out
+let waiting: Writer[] = [] // for the end of this turn, when what they have collected goes out
 
 function flushAll(): void {
   const writers = waiting
@@ -29,7 +29,8 @@ export class Writer {
   readonly #owner: Owner
   readonly #socket: Duplex
   readonly #maxUnsent: number // bytes
-  #pending: Buffer | undefined // what this turn has written
+  #isCorked = false
+  #pending: Buffer | undefined // of what goes to many
   /** While it lags: see `newest.ts`. */
   #newest: Newest | undefined
   /** Who waits until it has caught up. Undefined: nobody listens for `drain`. */
@@ -70,7 +71,7 @@ export class Writer {
   writeAll({ frames, bytes, isPlain }: Batch): void {
     if (!this.#owner.isOpen) return
     const mayGoTogether = isPlain || !this.isLagging
-    if (mayGoTogether && this.#fits(bytes.length)) this.#put(bytes)
+    if (mayGoTogether && this.#fits(bytes.length)) this.#collect(bytes)
     else for (const frame of frames) this.write(frame)
   }
 
@@ -79,7 +80,7 @@ export class Writer {
     this.#newest?.forget(topic)
   }
 
-  /** To be called ahead of a close, too, which would overtake what waits for the end of the turn. */
+  /** To be called ahead of a close, which would overtake what waits for the end of the turn. */
   flush(): void {
     const bytes = this.#pending
     this.#pending = undefined
@@ -100,7 +101,10 @@ export class Writer {
 
   // What the kernel takes at once does not count, so that is offered to it first.
   #fits(length: number): boolean {
-    if (length > this.spare) this.flush()
+    if (length > this.spare) {
+      this.flush()
+      this.#uncork()
+    }
     return length <= this.spare
   }
 
@@ -108,8 +112,20 @@ export class Writer {
     return this.#socket.writableLength + (this.#pending?.length ?? 0)
   }
 
-  // Not by `cork`, which costs a fan-out more than it saves.
+  // At once into the socket, held back there: `ws` may close in the same turn, and that must come last.
   #put(bytes: Buffer): void {
+    if (!this.#isCorked) {
+      this.flush()
+      this.#isCorked = true
+      this.#socket.cork()
+      process.nextTick(() => this.#uncork())
+    }
+    this.#socket.write(bytes)
+  }
+
+  // Not by `cork`, which costs more than the rest of a delivery.
+  #collect(bytes: Buffer): void {
+    if (this.#isCorked) return void this.#socket.write(bytes)
     if (this.#pending && this.#pending.length + bytes.length > MAX_TOGETHER) this.flush()
     if (this.#pending) {
       this.#pending = Buffer.concat([this.#pending, bytes])
@@ -117,6 +133,11 @@ export class Writer {
     }
     this.#pending = bytes
     if (waiting.push(this) === 1) process.nextTick(flushAll)
+  }
+
+  #uncork(): void {
+    this.#isCorked = false
+    this.#socket.uncork()
   }
 
   #waitForDrain(): void {

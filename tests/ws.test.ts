@@ -42,6 +42,22 @@ for (const protocol of [null, 'meanwhile.v1']) {
   })
 }
 
+test('what came ahead of a close frame, in the same segment, is answered ahead of the close', async (t) => {
+  const { url } = await startApp(t)
+  const { port } = new URL(url)
+  const socket = connect(Number(port), '127.0.0.1')
+  t.after(() => socket.destroy())
+  socket.write(handshake())
+  await once(socket, 'data')
+  const hi = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69])
+  socket.end(Buffer.concat([hi, hi, Buffer.from([0x88, 0x80, 0, 0, 0, 0])]))
+
+  const chunks = await socket.toArray()
+
+  const echo = '\x81\x0cYou said: hi'
+  assert.equal(Buffer.concat(chunks).toString('latin1'), `${echo}${echo}\x88\x00`)
+})
+
 // — frames against the RFC —
 
 const frames: [what: string, frame: Buffer, code: number][] = [
