@@ -47,7 +47,7 @@ test('what was counted in a second is told as so many a second', async (t) => {
   t.after(() => clearInterval(keepsAlive))
   await opened
 
-  assert.ok(told!.requests > 0 && told!.requests <= 4_000)
+  assert.ok(told!.requests > 0)
   assert.ok(Math.abs(told!.requests / told!.messages - 8) < 0.2) // of the same time
 })
 
