@@ -72,6 +72,7 @@ export class Subscriptions {
     // What is on its way to one who follows already goes ahead of the answer, which has it, too.
     if (Number.isFinite(after)) topic.flush()
     connection.writer.forget(topic.name)
+    connection.writer.flush() // what the kernel takes leaves more room
     const [standing, messages] = topic.standing(since, connection.writer.spare - ENVELOPE)
     connection.sendText(answerText(id, name, standing, messages))
   }

@@ -80,11 +80,14 @@ export class Writer {
     this.#newest?.forget(topic)
   }
 
-  /** To be called ahead of a close, which would overtake what waits for the end of the turn. */
+  /** Offers to the kernel what waits for the end of the turn. A close would overtake it. */
   flush(): void {
     const bytes = this.#pending
     this.#pending = undefined
     if (bytes && this.#owner.isOpen) this.#socket.write(bytes)
+    if (!this.#isCorked) return
+    this.#isCorked = false
+    this.#socket.uncork()
   }
 
   /** To be called when the client is gone. */
@@ -101,10 +104,7 @@ export class Writer {
 
   // What the kernel takes at once does not count, so that is offered to it first.
   #fits(length: number): boolean {
-    if (length > this.spare) {
-      this.flush()
-      this.#uncork()
-    }
+    if (length > this.spare) this.flush()
     return length <= this.spare
   }
 
@@ -118,7 +118,7 @@ export class Writer {
       this.flush()
       this.#isCorked = true
       this.#socket.cork()
-      process.nextTick(() => this.#uncork())
+      process.nextTick(() => this.flush())
     }
     this.#socket.write(bytes)
   }
@@ -133,11 +133,6 @@ export class Writer {
     }
     this.#pending = bytes
     if (waiting.push(this) === 1) process.nextTick(flushAll)
-  }
-
-  #uncork(): void {
-    this.#isCorked = false
-    this.#socket.uncork()
   }
 
   #waitForDrain(): void {

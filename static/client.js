@@ -1,6 +1,5 @@
 // The browser's side of `meanwhile.v1`: a socket that comes back by itself, topics that miss nothing or
 // say so, and messages that arrive once, also when it breaks in between. Runs in Node 22, too.
-
 /** @typedef {'connecting' | 'connected' | 'waiting' | 'closed'} Status */
 /** @typedef {{ topic: string, offset?: number, from?: string, at: string, data: any }} Message */
 /** `onStart` comes at each connection, ahead of the messages: unless it has recovered, something may be
@@ -11,14 +10,14 @@
 /** @typedef {{ token?: () => string | Promise<string>,
  *   onStatus?: (status: Status, delay: number, reason: string) => void }} Options */
 /** @typedef {{ name: string, listener: Listener, since?: { epoch: string, offset: number } }} Topic */
+/** @typedef {{ since: number, ticked: number, pinged: number, isHeard: boolean }} Open */
 /** @typedef {{ text: string, key?: any, slot?: string, done?: Function, failed?: Function }} Request */
 
-const [MIN_WAIT, MAX_WAIT] = [500, 15_000] // milliseconds; doubled at each failure
-const [STABLE, PING_EVERY] = [30, 200] // ticks of 100 ms; browsers hide the protocol's own pings
+// Milliseconds. The wait is doubled at each failure; browsers hide the protocol's own pings.
+const [MIN_WAIT, MAX_WAIT, STABLE, PING_EVERY] = [500, 15_000, 3_000, 20_000]
 const [MAX_WAITING, MAX_BYTES] = [100, 65_000] // messages, and of one: a frame may have 64 KiB
-const [RATE, BURST] = [1.5, 25] // requests a tick, and at once: below what the server allows
-// `crypto.randomUUID` is there in secure contexts only
-const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-')
+const [RATE, BURST] = [15, 25] // requests a second, and at once: below what the server allows
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-') // a UUID would ask for TLS
 
 export class Client {
   #url
@@ -29,12 +28,10 @@ export class Client {
   #waiting = /** @type {Request[]} */ ([])
   #sent = /** @type {Map<number, Request>} */ (new Map()) // by their ids, until they are answered
   #attempt = 0 // to connect
-  #isOpen = false
+  #open = /** @type {Open | undefined} */ (undefined) // with times in milliseconds
   #nextId = 1
   #credit = 0 // requests that may be sent
   #timer = /** @type {any} */ (undefined) // to the next connection, or the next tick of this one
-  #ticks = 0 // since the connection opened
-  #isHeard = false // since the last ping
   #goodbye = { reconnect: true, delay: 0 }
   #failures = 0
   #isClosed = false
@@ -55,11 +52,11 @@ export class Client {
   subscribe(name, listener) {
     const topic = { name, listener }
     this.#topics.set(name, topic)
-    if (this.#isOpen) this.#send(this.#subscription(topic))
+    if (this.#open) this.#send(this.#subscription(topic))
     return () => {
       if (this.#topics.get(name) !== topic) return
       this.#topics.delete(name)
-      if (this.#isOpen) this.#send({ text: JSON.stringify({ type: 'unsubscribe', topic: name }) })
+      if (this.#open) this.#send({ text: JSON.stringify({ type: 'unsubscribe', topic: name }) })
     }
   }
 
@@ -73,8 +70,9 @@ export class Client {
     const text = JSON.stringify({ type: 'publish', topic, data, key, transient })
     if (new Blob([text]).size > MAX_BYTES) throw new Error(`expected at most ${MAX_BYTES} bytes`)
     if (this.#isClosed) throw new Error('the client is closed')
-    if (transient) this.#waiting = this.#waiting.filter(({ slot }) => slot !== topic)
-    if (transient) return void (this.#isOpen && this.#send({ text, slot: topic }))
+    const older = transient && this.#waiting.find(({ slot }) => slot === topic)
+    if (older) return void Object.assign(older, { text }) // in its place in the line
+    if (transient) return void (this.#open && this.#send({ text, slot: topic }))
     if (this.#waiting.length >= MAX_WAITING) throw new Error('too much is waiting')
     return (await new Promise((done, failed) => this.#send({ text, key, done, failed }))).offset
   }
@@ -105,23 +103,26 @@ export class Client {
 
   #opened() {
     clearTimeout(this.#timer)
-    this.#isOpen = true
-    this.#isHeard = true
-    this.#ticks = 0
+    const now = performance.now()
+    const open = { since: now, ticked: now, pinged: now, isHeard: true }
+    this.#open = open
     this.#credit = BURST
     this.#waiting.unshift(...[...this.#topics.values()].map((topic) => this.#subscription(topic)))
-    this.#timer = setInterval(() => this.#tick(), 100)
+    this.#timer = setInterval(() => this.#tick(open), 100)
     this.#say('connected', 0, '')
     this.#send()
   }
 
-  #tick() {
-    this.#credit = Math.min(BURST, this.#credit + RATE)
+  /** @param {Open} open */
+  #tick(open) {
+    const now = performance.now() // a page that nobody sees ticks seldom
+    this.#credit = Math.min(BURST, this.#credit + ((now - open.ticked) / 1_000) * RATE)
+    open.ticked = now
     this.#send()
-    if (++this.#ticks === STABLE) this.#failures = 0
-    if (this.#ticks % PING_EVERY > 0) return
-    if (!this.#isHeard) return this.#lost(1006, 'the server is silent')
-    this.#isHeard = false
+    if (now - open.since >= STABLE) this.#failures = 0
+    if (now - open.pinged < PING_EVERY) return
+    if (!open.isHeard) return this.#lost(1006, 'the server is silent')
+    Object.assign(open, { pinged: now, isHeard: false })
     this.#socket?.send('{"type":"ping"}')
   }
 
@@ -130,12 +131,11 @@ export class Client {
     clearTimeout(this.#timer)
     this.#attempt++
     this.#socket?.close(1000)
-    this.#isOpen = false
+    this.#open = undefined
     this.#credit = 0
     const { reconnect, delay: announced } = this.#goodbye
     this.#goodbye.delay = 0
-    const isFinal = code === 4101 ? !this.#token : code >= 4100 && code < 4200
-    this.#isClosed = isFinal || !reconnect
+    this.#isClosed = !reconnect || (code === 4101 ? !this.#token : code >= 4100 && code < 4200)
     // What was sent and not answered is sent again with the same key, which makes it once.
     this.#waiting = [...this.#sent.values(), ...this.#waiting].filter(({ key }) => key)
     this.#sent.clear()
@@ -158,7 +158,7 @@ export class Client {
 
   /** @param {any} message */
   #receive(message) {
-    this.#isHeard = true
+    if (this.#open) this.#open.isHeard = true
     const { type, id, offset, code, detail } = message
     const topic = this.#topics.get(message.topic)
     const request = this.#sent.get(id)
