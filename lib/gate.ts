@@ -45,6 +45,7 @@ const UPGRADER: ServerOptions & { closeTimeout: number } = {
   handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
 }
 
+const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i // of a subprotocol: a token (RFC 9110 §5.6.2)
 const KEY = /^[+/0-9a-z]{22}==$/i // 16 bytes in base64 (RFC 6455 §4.1)
 
 export class Gate {
@@ -122,6 +123,9 @@ function checkHandshake(req: IncomingMessage): void {
   // `ws` does so as well, but not before a ticket is used up.
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) throw new HttpError(400, 'expected a key')
   const offered = offeredBy(headers['sec-websocket-protocol'])
+  const isList =
+    offered.every((name) => NAME.test(name)) && new Set(offered).size === offered.length
+  if (!isList) throw new HttpError(400, 'expected subprotocols, each one once')
   if (offered.length === 0 || offered.includes(SUBPROTOCOL)) return
   throw new HttpError(400, `expected the subprotocol ${SUBPROTOCOL} or none`)
 }

@@ -16,15 +16,16 @@ export class Newest {
   }
 
   /** Takes the place of an older one. False if there is no room for what must not be lost. */
-  put(slot: string, frame: Frame): boolean {
+  put(slot: string, frame: Frame, room: number = this.#maxBytes): boolean {
+    const max = Math.min(this.#maxBytes, room)
     this.#delete(slot)
     this.#frames.set(slot, frame)
     this.#bytes += frame.bytes.length
     for (const [old, { isLossy }] of this.#frames) {
-      if (this.#bytes <= this.#maxBytes) return true
+      if (this.#bytes <= max) return true
       if (isLossy) this.#delete(old)
     }
-    return this.#bytes <= this.#maxBytes
+    return this.#bytes <= max
   }
 
   /** Lets go of a topic's frames: its own slot, and those of its members. */

@@ -99,7 +99,7 @@ export class Writer {
   #hold(slot: string, frame: Frame): void {
     this.#newest ??= new Newest(this.#maxUnsent / 2)
     this.#waitForDrain()
-    if (!this.#newest.put(slot, frame)) this.#owner.tooSlow()
+    if (!this.#newest.put(slot, frame, this.#maxUnsent - this.#unread)) this.#owner.tooSlow()
   }
 
   // What the kernel takes at once does not count, so that is offered to it first.

@@ -174,8 +174,14 @@ test('a handshake that is refused uses up no ticket', async (t) => {
   const { ticket } = await jsonOf(post(`${url}/ticket`, undefined, as('alice')))
   const start = `GET /ws?ticket=${ticket} HTTP/1.1`
 
-  for (const headers of [{ 'Sec-WebSocket-Key': 'abc' }, { 'Sec-WebSocket-Protocol': 'chat' }]) {
-    assert.equal(await statusOf(url, handshake(headers, start)), 400)
+  assert.equal(await statusOf(url, handshake({ 'Sec-WebSocket-Key': 'abc' }, start)), 400)
+  for (const list of [
+    'chat',
+    'meanwhile.v1, meanwhile.v1',
+    'meanwhile.v1,,',
+    'meanwhile.v1, a b',
+  ]) {
+    assert.equal(await statusOf(url, handshake({ 'Sec-WebSocket-Protocol': list }, start)), 400)
   }
 
   await connectSocket(t, url, { query: `ticket=${ticket}` })
