@@ -54,9 +54,10 @@ const shown = new Map()
 
 client.subscribe('tasks', {
   onMessage({ data, offset }) {
+    const tasks = /** @type {Task[]} */ (data)
     const isPresentState = offset === undefined // newest first; changes come oldest first
     if (isPresentState) clearTasks()
-    for (const task of isPresentState ? data.toReversed() : data) showTask(task)
+    for (const task of isPresentState ? tasks.toReversed() : tasks) showTask(task)
     summarize()
   },
 })
@@ -117,7 +118,8 @@ $('notify').onsubmit = async (event) => {
 
 client.subscribe(`user:${user}`, {
   onMessage({ data, at }) {
-    addLine($('notifications'), `${time(at)} from ${data.from}: `, data.message)
+    const { from, message } = /** @type {{ from: string, message: string }} */ (data)
+    addLine($('notifications'), `${time(at)} from ${from}: `, message)
   },
 })
 

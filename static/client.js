@@ -1,20 +1,22 @@
 // The browser's side of `meanwhile.v1`: a socket that comes back by itself, topics that miss nothing or
 // say so, and messages that arrive once, also when it breaks in between. Runs in Node 22, too.
 /** @typedef {'connecting' | 'connected' | 'waiting' | 'closed'} Status */
-/** @typedef {{ topic: string, offset?: number, from?: string, at: string, data: any }} Message */
+/** @typedef {{ topic: string, offset?: number, from?: string, at: string, data: unknown }} Message */
+/** @typedef {{ recovered: boolean, members?: string[], count?: number }} Start */
 /** `onStart` comes at each connection, ahead of the messages: unless it has recovered, something may be
  * missing between what came before and what comes now. `onError`: the server refuses the topic.
- * @typedef {{ onMessage: (message: Message) => void, onError?: (error: Error) => void,
- *   onStart?: (start: { recovered: boolean, members?: string[], count?: number }) => void,
+ * @typedef {{ onMessage: (message: Message) => void, onStart?: (start: Start) => void,
+ *   onError?: (error: Error) => void,
  *   onPresence?: (change: { joined: string[], left: string[], count: number }) => void }} Listener */
 /** @typedef {{ token?: () => string | Promise<string>,
  *   onStatus?: (status: Status, delay: number, reason: string) => void }} Options */
 /** @typedef {{ name: string, listener: Listener, since?: { epoch: string, offset: number } }} Topic */
+/** @typedef {Start & { epoch: string, offset: number, messages: Message[] }} Answer */
 /** @typedef {{ since: number, ticked: number, pinged: number, isHeard: boolean }} Open */
-/** @typedef {{ text: string, key?: any, slot?: string, done?: Function, failed?: Function }} Request */
+/** @typedef {{ text: string, key?: string | undefined, slot?: string,
+ *   done?: (answer: Answer) => void, failed?: (error: Error) => void }} Request */
 
-// Milliseconds. The wait is doubled at each failure; browsers hide the protocol's own pings.
-const [MIN_WAIT, MAX_WAIT, STABLE, PING_EVERY] = [500, 15_000, 3_000, 20_000]
+const [MIN_WAIT, MAX_WAIT, STABLE, PING_EVERY] = [500, 15_000, 3_000, 20_000] // milliseconds
 const [MAX_WAITING, MAX_BYTES] = [100, 65_000] // messages, and of one: a frame may have 64 KiB
 const [RATE, BURST] = [15, 25] // requests a second, and at once: below what the server allows
 const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-') // a UUID would ask for TLS
@@ -22,7 +24,7 @@ const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-') // a U
 export class Client {
   #url
   #token
-  #say
+  #say = /** @type {(...status: [Status, number, string]) => void} */ (() => {})
   #socket = /** @type {WebSocket | undefined} */ (undefined)
   #topics = /** @type {Map<string, Topic>} */ (new Map())
   #waiting = /** @type {Request[]} */ ([])
@@ -31,7 +33,7 @@ export class Client {
   #open = /** @type {Open | undefined} */ (undefined) // with times in milliseconds
   #nextId = 1
   #credit = 0 // requests that may be sent
-  #timer = /** @type {any} */ (undefined) // to the next connection, or the next tick of this one
+  #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined)
   #goodbye = { reconnect: true, delay: 0 }
   #failures = 0
   #isClosed = false
@@ -42,8 +44,7 @@ export class Client {
   constructor(url, { token, onStatus = () => {} } = {}) {
     this.#url = url
     this.#token = token
-    this.#say = (/** @type {[Status, number, string]} */ ...status) =>
-      queueMicrotask(() => onStatus(...status))
+    this.#say = (...status) => queueMicrotask(() => onStatus(...status))
     this.#connect()
   }
 
@@ -104,11 +105,10 @@ export class Client {
   #opened() {
     clearTimeout(this.#timer)
     const now = performance.now()
-    const open = { since: now, ticked: now, pinged: now, isHeard: true }
-    this.#open = open
+    this.#open = { since: now, ticked: now, pinged: now, isHeard: true }
     this.#credit = BURST
     this.#waiting.unshift(...[...this.#topics.values()].map((topic) => this.#subscription(topic)))
-    this.#timer = setInterval(() => this.#tick(open), 100)
+    this.#timer = setInterval(() => this.#open && this.#tick(this.#open), 100)
     this.#say('connected', 0, '')
     this.#send()
   }
@@ -123,7 +123,7 @@ export class Client {
     if (now - open.pinged < PING_EVERY) return
     if (!open.isHeard) return this.#lost(1006, 'the server is silent')
     Object.assign(open, { pinged: now, isHeard: false })
-    this.#socket?.send('{"type":"ping"}')
+    this.#socket?.send('{"type":"ping"}') // browsers hide the protocol's own
   }
 
   /** @param {number} code @param {string} reason */
@@ -178,12 +178,12 @@ export class Client {
   #subscription(topic) {
     return {
       text: JSON.stringify({ type: 'subscribe', topic: topic.name, since: topic.since }),
-      done: (/** @type {any} */ answer) => {
+      done: (answer) => {
         topic.since = { epoch: answer.epoch, offset: answer.offset }
         this.#tell(topic, (to) => to.onStart?.(answer))
         for (const message of answer.messages) this.#tell(topic, (to) => to.onMessage(message))
       },
-      failed: (/** @type {Error} */ error) => this.#tell(topic, (to) => to.onError?.(error)),
+      failed: (error) => this.#tell(topic, (to) => to.onError?.(error)),
     }
   }
 
