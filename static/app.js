@@ -1,244 +1,132 @@
-// The demo page: jobs, notifications and chat, all of it live over one socket. What comes from
-// outside is put in as text, never as markup.
+// The demo page, put together: the timeline, a session with the server, and the panels, each of which
+// does one thing. What comes from outside is put in as text, never as markup.
 
-import { Client } from './client.js'
+import { byId, element, onSubmit, setText } from './dom.js'
+import { describe, Lanes } from './lanes.js'
+import { startChat } from './panels/chat.js'
+import { startCursors } from './panels/cursors.js'
+import { startEcho } from './panels/echo.js'
+import { startJobs } from './panels/jobs.js'
+import { startNotifications } from './panels/notify.js'
+import { startStats } from './panels/stats.js'
+import { TaskList } from './panels/tasks.js'
+import { Session } from './session.js'
+import { Timeline } from './timeline.js'
 
-/** @typedef {{ id: string, name: string, state: string, error: { message: string } | null,
- *   createdAt: string, startedAt: string | null, endedAt: string | null }} Task */
+/** @typedef {import('./client.js').Status} Status */
+/** @typedef {import('./lanes.js').Action} Action */
 
-const MAX_ROWS = 100
-const MAX_LINES = 200
+const lanes = new Lanes()
+const session = new Session(lanes)
+const MAX_WORDS = 6 // actions, in words
 
-/** @param {string} id */
-const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
-/** @param {string} id */
-const field = (id) => /** @type {HTMLInputElement} */ ($(id))
+new Timeline(lanes)
+showWords()
+showCode()
+await logIn()
+start()
 
-const STATUS = { connecting: 'connecting …', connected: 'connected', waiting: '', closed: 'closed' }
+function start() {
+  const tasks = new TaskList(session, lanes)
+  setText(byId('me', HTMLElement), session.user)
+  for (const part of document.querySelectorAll('[data-open-only]')) {
+    if (part instanceof HTMLButtonElement) part.disabled = !session.isOpen
+  }
+  for (const part of document.querySelectorAll('[data-guarded-only]')) {
+    if (part instanceof HTMLElement) part.hidden = session.isOpen
+  }
+  session.connect(showStatus)
+  tasks.start()
+  startJobs(session, lanes, tasks)
+  startNotifications(session, lanes)
+  startChat(session)
+  startCursors(session)
+  startEcho(session, lanes)
+  startStats(session)
+  byId('panels', HTMLElement).inert = false
+  addEventListener('online', () => session.wake())
+  byId('wake', HTMLButtonElement).onclick = () => session.wake()
+}
+
+// A server with AUTH_SECRET lets nobody in without a token; an open one lets in everybody.
+async function logIn() {
+  const form = byId('login', HTMLFormElement)
+  const token = byId('token', HTMLInputElement)
+  const problem = byId('login-problem', HTMLElement)
+  session.onRefused = (why) => {
+    form.hidden = false
+    setText(problem, why)
+  }
+  const isLetIn = new Promise((resolve) => {
+    onSubmit('login', async () => {
+      const refusal = await session.logIn(token.value.trim())
+      setText(problem, refusal)
+      if (refusal) return
+      token.value = ''
+      form.hidden = true
+      resolve(undefined)
+    })
+  })
+  for (;;) {
+    const refusal = await session.knock()
+    if (!refusal) return
+    if (!session.isOpen) break
+    setText(byId('status', HTMLElement), refusal)
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
+  }
+  form.hidden = false
+  setText(byId('status', HTMLElement), 'This server wants a token.')
+  await isLetIn
+}
 
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let countdown
-let isLost = false
 
-const user = whoAmI()
-$('me').textContent = user
-$('other').setAttribute('href', `?user=${user === 'bob' ? 'alice' : 'bob'}`)
-field('user').value = user
-
-const socketUrl = new URL(`/ws?user=${user}`, location.href.replace(/^http/, 'ws'))
-const client = new Client(socketUrl, { onStatus: showStatus })
-
-// — jobs —
-
-$('work').onsubmit = async (event) => {
-  event.preventDefault()
-  const button = /** @type {HTMLButtonElement | null} */ (event.submitter)
-  const count = button?.name === 'count' ? Number(button.value) : 1
-  const query = button?.name === 'fail' ? `?fail=${button.value}` : ''
-  const body = field('document').value
-  const started = performance.now()
-  const answers = await Promise.all(
-    Array.from({ length: count }, () => post(`/process${query}`, body)),
-  )
-  const ms = Math.round(performance.now() - started)
-  const refused = answers.find((answer) => answer.problem)
-  $('answer').textContent = refused
-    ? `Refused: ${refused.problem}`
-    : `${count === 1 ? 'Answered' : `All ${count} answered`} after ${ms} ms. The work goes on.`
-}
-
-// — tasks —
-
-/** @type {Map<string, { task: Task, row: HTMLTableRowElement }>} */
-const shown = new Map()
-
-client.subscribe('tasks', {
-  onMessage({ data, offset }) {
-    const tasks = /** @type {Task[]} */ (data)
-    const isPresentState = offset === undefined // newest first; changes come oldest first
-    if (isPresentState) clearTasks()
-    for (const task of isPresentState ? tasks.toReversed() : tasks) showTask(task)
-    summarize()
-  },
-})
-
-function clearTasks() {
-  for (const { row } of shown.values()) row.remove()
-  shown.clear()
-}
-
-/** @param {Task} task */
-function showTask(task) {
-  const row = shown.get(task.id)?.row ?? document.createElement('tr')
-  if (!shown.has(task.id)) $('tasks').prepend(row)
-  shown.set(task.id, { task, row })
-  row.dataset.state = task.state
-  const { name, state, createdAt, startedAt, endedAt, error } = task
-  const waited = seconds(createdAt, startedAt)
-  const ran = seconds(startedAt, endedAt)
-  const accepted = new Date(createdAt).toLocaleTimeString()
-  const cells = [state, name, accepted, waited, ran, error?.message ?? '']
-  row.replaceChildren(...cells.map((text) => element('td', text)))
-
-  const [oldest] = shown
-  if (shown.size > MAX_ROWS && oldest) {
-    oldest[1].row.remove()
-    shown.delete(oldest[0])
-  }
-}
-
-function summarize() {
-  const states = [...shown.values()].map(({ task }) => task.state)
-  const parts = ['running', 'queued', 'succeeded', 'failed', 'cancelled'].flatMap((state) => {
-    const count = states.filter((each) => each === state).length
-    return count > 0 ? [`${count} ${state}`] : []
-  })
-  $('summary').textContent = parts.join(', ') || 'No tasks yet.'
-}
-
-/**
- * @param {string | null} from
- * @param {string | null} to
- */
-function seconds(from, to) {
-  return from && to ? `${((Date.parse(to) - Date.parse(from)) / 1000).toFixed(2)} s` : ''
-}
-
-// — notifications —
-
-$('notify').onsubmit = async (event) => {
-  event.preventDefault()
-  const to = field('user').value
-  const note = field('note').value
-  const body = note === '' ? undefined : JSON.stringify({ message: note })
-  const { problem } = await post(`/notify/${to}?user=${user}`, body)
-  $('notified').textContent = problem ? `Refused: ${problem}` : `Accepted. ${to} hears it soon.`
-  if (!problem) field('note').value = ''
-}
-
-client.subscribe(`user:${user}`, {
-  onMessage({ data, at }) {
-    const { from, message } = /** @type {{ from: string, message: string }} */ (data)
-    addLine($('notifications'), `${time(at)} from ${from}: `, message)
-  },
-})
-
-// — chat —
-
-let leave = () => {}
-let room = ''
-let shownRoom = ''
-
-function enter() {
-  leave()
-  room = field('room').value
-  $('say-label').textContent = `Say in ${room}`
-  leave = client.subscribe(`room:${room}`, {
-    onStart({ recovered }) {
-      if (recovered) return
-      const isBack = $('chat').childElementCount > 0 && room === shownRoom
-      $('chat').replaceChildren() // what the room has kept comes now
-      if (isBack) addLine($('chat'), '', 'What was said before may not be kept any more.')
-      shownRoom = room
-    },
-    onMessage({ from, at, data }) {
-      const text = typeof data === 'string' ? data : JSON.stringify(data)
-      addLine($('chat'), `${time(at)} ${from}: `, text)
-    },
-  })
-}
-
-$('join').onsubmit = (event) => {
-  event.preventDefault()
-  enter()
-}
-
-$('say').onsubmit = async (event) => {
-  event.preventDefault()
-  const input = field('text')
-  const said = client.publish(`room:${room}`, input.value)
-  input.value = ''
-  try {
-    await said
-  } catch (error) {
-    addLine($('chat'), '', `Not sent: ${/** @type {Error} */ (error).message}`)
-  }
-}
-
-enter()
-
-// — small things —
-
-/** The name in the address, or one that lasts as long as the tab. */
-function whoAmI() {
-  const named = new URLSearchParams(location.search).get('user')
-  if (named && /^[A-Za-z0-9._@-]{1,64}$/.test(named)) return named
-  const known = sessionStorage.getItem('user')
-  const name = known ?? `guest-${Math.floor(Math.random() * 9000 + 1000)}`
-  sessionStorage.setItem('user', name)
-  return name
-}
-
-/**
- * @param {string} path
- * @param {string} [body]
- * @returns {Promise<{ problem?: string }>}
- */
-async function post(path, body) {
-  try {
-    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
-    const reply = await fetch(path, { method: 'POST', headers, body: body ?? null })
-    return reply.ok ? {} : { problem: (await reply.json()).detail }
-  } catch {
-    return { problem: 'the server can’t be reached' }
-  }
-}
-
-/**
- * @param {import('./client.js').Status} status
- * @param {number} delay
- * @param {string} reason
- */
+/** @param {Status} status @param {number} delay @param {string} reason */
 function showStatus(status, delay, reason) {
   clearInterval(countdown)
-  $('light').dataset.status = status
+  byId('light', HTMLElement).dataset.status = status
+  byId('wake', HTMLElement).hidden = status !== 'waiting'
   const due = Date.now() + delay
+  const why = reason && ` (${reason})`
   const show = () => {
-    const wait = `reconnecting in ${Math.max(0, Math.ceil((due - Date.now()) / 1000))} s`
-    $('status').textContent = status === 'waiting' ? wait : STATUS[status]
+    const seconds = Math.max(0, Math.ceil((due - Date.now()) / 1_000))
+    const offline = navigator.onLine ? '' : 'offline, '
+    const words = {
+      connecting: 'connecting …',
+      connected: 'connected',
+      closed: `disconnected${why}`,
+      waiting: `${offline}reconnecting in ${seconds} s${why}`,
+    } // prettier-ignore
+    setText(byId('status', HTMLElement), words[status])
   }
   show()
-  if (status === 'connected') isLost = false
-  if (status !== 'waiting') return
-  countdown = setInterval(show, 1000)
-  if (!isLost) {
-    addLine($('chat'), '', `Disconnected${reason && `: ${reason}`}.`)
+  if (status === 'waiting') countdown = setInterval(show, 1_000)
+}
+
+// The figures of the last actions in words. What is over is said aloud, too.
+function showWords() {
+  const list = byId('words', HTMLOListElement)
+  /** @type {Map<Action, HTMLLIElement>} */
+  const lines = new Map()
+  lanes.onAction = (action) => {
+    if (action.lanes.length === 0) return
+    const words = describe(action)
+    const line = lines.get(action) ?? element('li')
+    setText(line, words)
+    if (!lines.has(action)) list.prepend(line)
+    lines.set(action, line)
+    const [oldest] = lines
+    if (lines.size > MAX_WORDS && oldest) {
+      oldest[1].remove()
+      lines.delete(oldest[0])
+    }
   }
-  isLost = true
 }
 
-/**
- * @param {HTMLElement} list
- * @param {string} prefix
- * @param {string} text
- */
-function addLine(list, prefix, text) {
-  const line = document.createElement('li')
-  line.append(element('small', prefix), text)
-  list.append(line)
-  if (list.childElementCount > MAX_LINES) list.firstElementChild?.remove()
-  list.scrollTop = list.scrollHeight
-}
-
-/**
- * @param {string} tag
- * @param {string} text
- */
-function element(tag, text) {
-  return Object.assign(document.createElement(tag), { textContent: text })
-}
-
-/** @param {string} at */
-function time(at) {
-  return new Date(at).toLocaleTimeString()
+// The commands under the panels work as they stand: with this server’s address.
+function showCode() {
+  for (const command of document.querySelectorAll('code.shell')) {
+    setText(command, (command.textContent ?? '').replaceAll('localhost:8000', location.host))
+  }
 }

@@ -2,7 +2,8 @@
 // say so, and messages that arrive once, also when it breaks in between. Runs in Node 22, too.
 /** @typedef {'connecting' | 'connected' | 'waiting' | 'closed'} Status */
 /** @typedef {{ topic: string, offset?: number, from?: string, at: string, data: unknown }} Message */
-/** @typedef {{ recovered: boolean, members?: string[], count?: number }} Start */
+/** @typedef {{ epoch: string, offset: number, recovered: boolean, messages: Message[],
+ *   members?: string[], count?: number }} Start */
 /** `onStart` comes at each connection, ahead of the messages: unless it has recovered, something may be
  * missing between what came before and what comes now. `onError`: the server refuses the topic.
  * @typedef {{ onMessage: (message: Message) => void, onStart?: (start: Start) => void,
@@ -11,26 +12,23 @@
 /** @typedef {{ token?: () => string | Promise<string>,
  *   onStatus?: (status: Status, delay: number, reason: string) => void }} Options */
 /** @typedef {{ name: string, listener: Listener, since?: { epoch: string, offset: number } }} Topic */
-/** @typedef {Start & { epoch: string, offset: number, messages: Message[] }} Answer */
-/** @typedef {{ since: number, ticked: number, pinged: number, isHeard: boolean }} Open */
 /** @typedef {{ text: string, key?: string | undefined, slot?: string,
- *   done?: (answer: Answer) => void, failed?: (error: Error) => void }} Request */
-
+ *   done?: (answer: Start) => void, failed?: (error: Error) => void }} Request */
 const [MIN_WAIT, MAX_WAIT, STABLE, PING_EVERY] = [500, 15_000, 3_000, 20_000] // milliseconds
 const [MAX_WAITING, MAX_BYTES] = [100, 65_000] // messages, and of one: a frame may have 64 KiB
 const [RATE, BURST] = [15, 25] // requests a second, and at once: below what the server allows
 const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-') // a UUID would ask for TLS
 
 export class Client {
-  #url
-  #token
+  #options
   #say = /** @type {(...status: [Status, number, string]) => void} */ (() => {})
   #socket = /** @type {WebSocket | undefined} */ (undefined)
   #topics = /** @type {Map<string, Topic>} */ (new Map())
   #waiting = /** @type {Request[]} */ ([])
   #sent = /** @type {Map<number, Request>} */ (new Map()) // by their ids, until they are answered
   #attempt = 0 // to connect
-  #open = /** @type {Open | undefined} */ (undefined) // with times in milliseconds
+  /** @type {{ since: number, ticked: number, pinged: number, isHeard: boolean } | undefined} */
+  #open // with times in milliseconds
   #nextId = 1
   #credit = 0 // requests that may be sent
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined)
@@ -42,8 +40,7 @@ export class Client {
    * milliseconds to the next one, and why the last was closed.
    * @param {string | URL} url @param {Options} [options] */
   constructor(url, { token, onStatus = () => {} } = {}) {
-    this.#url = url
-    this.#token = token
+    this.#options = { url, token }
     this.#say = (...status) => queueMicrotask(() => onStatus(...status))
     this.#connect()
   }
@@ -61,9 +58,8 @@ export class Client {
     }
   }
 
-  /** Resolves to the message's offset once the server has it: after the next connection, if need be.
-   * Rejects if it is too big or refused, when 100 are waiting, and at `close`. A transient one counts
-   * at the moment only: of what can't be sent at once, the newest in each topic is sent.
+  /** Resolves to its offset once the server has it: after the next connection, if need be. Rejects if it
+   * is too big or refused, at `close`, and when 100 wait. Of transient ones that wait the newest is sent.
    * @param {string} topic @param {unknown} data @param {{ transient?: boolean }} [options]
    * @returns {Promise<number | undefined>} */
   async publish(topic, data, { transient = false } = {}) {
@@ -78,6 +74,11 @@ export class Client {
     return (await new Promise((done, failed) => this.#send({ text, key, done, failed }))).offset
   }
 
+  /** Connects at once, if it waits to: the network may be back, or there is a new token. */
+  wake() {
+    if (!this.#socket && !this.#isClosed) this.#connect()
+  }
+
   /** Leaves, and does not come back. */
   close() {
     if (!this.#isClosed) this.#lost(4100, '')
@@ -86,12 +87,13 @@ export class Client {
   async #connect() {
     const attempt = ++this.#attempt
     const isCurrent = () => attempt === this.#attempt // one that was given up is no longer heard
+    clearTimeout(this.#timer)
     this.#say('connecting', 0, '')
     this.#timer = setTimeout(() => this.#lost(1006, 'the server does not answer'), MAX_WAIT)
     try {
-      const bearer = this.#token ? [`bearer.${await this.#token()}`] : []
+      const bearer = this.#options.token ? [`bearer.${await this.#options.token()}`] : []
       if (!isCurrent()) return
-      const socket = new WebSocket(this.#url, ['meanwhile.v1', ...bearer])
+      const socket = new WebSocket(this.#options.url, ['meanwhile.v1', ...bearer])
       this.#socket = socket
       socket.onopen = () => isCurrent() && this.#opened()
       socket.onmessage = ({ data }) => isCurrent() && this.#receive(JSON.parse(data))
@@ -108,14 +110,14 @@ export class Client {
     this.#open = { since: now, ticked: now, pinged: now, isHeard: true }
     this.#credit = BURST
     this.#waiting.unshift(...[...this.#topics.values()].map((topic) => this.#subscription(topic)))
-    this.#timer = setInterval(() => this.#open && this.#tick(this.#open), 100)
+    this.#timer = setInterval(() => this.#tick(), 100)
     this.#say('connected', 0, '')
     this.#send()
   }
 
-  /** @param {Open} open */
-  #tick(open) {
-    const now = performance.now() // a page that nobody sees ticks seldom
+  #tick() {
+    const [open, now] = [this.#open, performance.now()] // a page that nobody sees ticks seldom
+    if (!open) return
     this.#credit = Math.min(BURST, this.#credit + ((now - open.ticked) / 1_000) * RATE)
     open.ticked = now
     this.#send()
@@ -130,12 +132,12 @@ export class Client {
   #lost(code, reason) {
     clearTimeout(this.#timer)
     this.#attempt++
-    this.#socket?.close(1000)
+    this.#socket = void this.#socket?.close(1000)
     this.#open = undefined
-    this.#credit = 0
     const { reconnect, delay: announced } = this.#goodbye
     this.#goodbye.delay = 0
-    this.#isClosed = !reconnect || (code === 4101 ? !this.#token : code >= 4100 && code < 4200)
+    this.#isClosed =
+      !reconnect || (code === 4101 ? !this.#options.token : code >= 4100 && code < 4200)
     // What was sent and not answered is sent again with the same key, which makes it once.
     this.#waiting = [...this.#sent.values(), ...this.#waiting].filter(({ key }) => key)
     this.#sent.clear()
@@ -164,10 +166,8 @@ export class Client {
     const request = this.#sent.get(id)
     this.#sent.delete(id)
     // What comes ahead of its start is meant for whoever followed it here before.
-    if (topic?.since && type === 'message') {
-      topic.since.offset = offset ?? topic.since.offset
-      this.#tell(topic, (to) => to.onMessage(message))
-    }
+    if (topic?.since && type === 'message' && offset) topic.since.offset = offset
+    if (topic?.since && type === 'message') this.#tell(topic, (to) => to.onMessage(message))
     if (topic?.since && type === 'presence') this.#tell(topic, (to) => to.onPresence?.(message))
     if (type === 'goodbye') this.#goodbye = message
     if (type === 'ok') request?.done?.(message)
@@ -190,7 +190,7 @@ export class Client {
   /** Not faster than the server allows, or it would close. @param {Request} [request] */
   #send(request) {
     if (request) this.#waiting.push(request)
-    while (this.#credit >= 1 && this.#waiting.length > 0) {
+    while (this.#open && this.#credit >= 1 && this.#waiting.length > 0) {
       const next = /** @type {Request} */ (this.#waiting.shift())
       this.#credit--
       this.#sent.set(this.#nextId, next)

@@ -1,0 +1,126 @@
+// A chat with rooms: who is there, what was said before, who is typing. What is said while the server
+// is away waits under the log, and is sent when it is back.
+
+import { addLine, byId, clock, element, foldable, messageOf, onSubmit, setText } from '../dom.js'
+
+/** @typedef {import('../session.js').Session} Session */
+
+const TYPING_EVERY = 2_000 // milliseconds between two hints
+const TYPING_LASTS = 4_000 // milliseconds, after the last
+const NAMED = 20 // members by name
+
+/** @param {Session} session */
+export function startChat(session) {
+  const log = byId('chat-log', HTMLUListElement)
+  const text = byId('chat-text', HTMLInputElement)
+  /** @type {Map<string, ReturnType<typeof setTimeout>>} */
+  const typing = new Map()
+  /** @type {Set<string>} */
+  const members = new Set()
+  let count = 0
+  let room = ''
+  let leave = () => {}
+  let hinted = Number.NEGATIVE_INFINITY
+
+  onSubmit('chat-join', enter)
+  onSubmit('chat-say', say)
+  text.oninput = () => {
+    if (performance.now() - hinted < TYPING_EVERY) return
+    hinted = performance.now()
+    session.hint(`room:${room}`, { isTyping: true })
+  }
+  enter()
+
+  function enter() {
+    leave()
+    room = byId('chat-room', HTMLInputElement).value
+    setText(byId('chat-say-label', HTMLElement), `Say in ${room}`)
+    log.replaceChildren()
+    byId('chat-pending', HTMLUListElement).replaceChildren()
+    let isBack = false
+    leave = session.subscribe(`room:${room}`, {
+      onStart({ recovered, members: names = [], count: all = 0 }) {
+        members.clear()
+        for (const name of names) members.add(name)
+        count = all
+        showMembers()
+        if (recovered) return
+        log.replaceChildren() // what the room has kept comes now
+        if (isBack) addLine(log, element('small', { textContent: LOST }))
+        isBack = true
+      },
+      onMessage(message) {
+        if (message.offset === undefined) return showTyping(message.from ?? '')
+        stopTyping(message.from ?? '')
+        const who = element('small', {
+          textContent: `${clock(message.at)} ${message.from ?? 'the server'}: `,
+        })
+        const { data } = message
+        addLine(log, who, foldable(typeof data === 'string' ? data : JSON.stringify(data)))
+      },
+      onPresence({ joined, left, count: all }) {
+        for (const name of joined) members.add(name)
+        for (const name of left) members.delete(name)
+        for (const name of left) stopTyping(name)
+        count = all
+        showMembers()
+      },
+      onError: (error) =>
+        addLine(log, element('small', { textContent: `No way in: ${error.message}.` })),
+    })
+  }
+
+  async function say() {
+    const said = text.value
+    const line = element(
+      'li',
+      {},
+      element('small', { textContent: 'on its way: ' }),
+      foldable(said),
+    )
+    byId('chat-pending', HTMLUListElement).append(line)
+    text.value = ''
+    hinted = Number.NEGATIVE_INFINITY
+    try {
+      await session.publish(`room:${room}`, said)
+      line.remove()
+    } catch (error) {
+      line.replaceChildren(
+        element('small', { textContent: `not sent (${messageOf(error)}): ` }),
+        foldable(said),
+      )
+    }
+  }
+
+  /** @param {string} name */
+  function showTyping(name) {
+    if (name === session.user) return
+    clearTimeout(typing.get(name))
+    typing.set(
+      name,
+      setTimeout(() => stopTyping(name), TYPING_LASTS),
+    )
+    sayWhoTypes()
+  }
+
+  /** @param {string} name */
+  function stopTyping(name) {
+    clearTimeout(typing.get(name))
+    if (typing.delete(name)) sayWhoTypes()
+  }
+
+  function sayWhoTypes() {
+    const names = [...typing.keys()].slice(0, 3).join(', ')
+    const verb = typing.size > 1 ? 'are' : 'is'
+    setText(byId('chat-typing', HTMLElement), names && `${names} ${verb} typing …`)
+  }
+
+  function showMembers() {
+    const names = [...members].slice(0, NAMED)
+    const rest = count - names.length
+    const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '')
+    setText(byId('chat-members', HTMLElement), `${count} in ${room}: ${list}`)
+  }
+}
+
+const LOST = 'The connection was lost for a while: what was said before may not be kept any more.'

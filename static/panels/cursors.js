@@ -1,0 +1,91 @@
+// The cursors of all who look at the page: messages that count at one moment only, so nothing keeps
+// them, and whoever lags gets the newest.
+
+import { byId, element, setText } from '../dom.js'
+
+/** @typedef {{ dot: HTMLElement, timer?: ReturnType<typeof setTimeout> }} Cursor */
+
+const TOPIC = 'room:cursors'
+const [HUES, STEP] = [6, 0.05] // colours to tell people apart; and how far an arrow key goes
+const GONE_AFTER = 15_000 // milliseconds without a move
+
+/** @param {import('../session.js').Session} session */
+export function startCursors(session) {
+  const stage = byId('stage', HTMLElement)
+  /** @type {Map<string, Cursor>} */
+  const cursors = new Map()
+  let here = { x: 0.5, y: 0.5 }
+
+  stage.onpointermove = ({ clientX, clientY }) => {
+    const { left, top, width, height } = stage.getBoundingClientRect()
+    move((clientX - left) / width, (clientY - top) / height)
+  }
+  stage.onkeydown = (event) => {
+    const [dx, dy] = KEYS[event.key] ?? [0, 0]
+    if (dx === 0 && dy === 0) return
+    event.preventDefault()
+    move(here.x + dx * STEP, here.y + dy * STEP)
+  }
+  session.subscribe(TOPIC, {
+    onStart: ({ count = 0 }) => sayCount(count),
+    onMessage: ({ from = '', data }) => show(from, data),
+    onPresence({ left, count }) {
+      for (const name of left) remove(name)
+      sayCount(count)
+    },
+  })
+
+  /** @param {number} x @param {number} y from 0 to 1 */
+  function move(x, y) {
+    here = { x: within(x), y: within(y) }
+    session.hint(TOPIC, here)
+    show(session.user, here) // one’s own needs no way there and back
+  }
+
+  /** @param {string} name @param {unknown} data */
+  function show(name, data) {
+    const { x, y } = /** @type {{ x?: unknown, y?: unknown }} */ (data ?? {})
+    if (typeof x !== 'number' || typeof y !== 'number') return
+    const cursor = cursors.get(name) ?? add(name)
+    cursor.dot.style.left = `${within(x) * 100}%`
+    cursor.dot.style.top = `${within(y) * 100}%`
+    clearTimeout(cursor.timer)
+    cursor.timer = setTimeout(() => remove(name), GONE_AFTER)
+  }
+
+  /** @param {string} name @returns {Cursor} */
+  function add(name) {
+    const hue = [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % HUES
+    const dot = element(
+      'span',
+      { className: `cursor hue-${hue}` },
+      element('span', { textContent: name }),
+    )
+    stage.append(dot)
+    const cursor = { dot }
+    cursors.set(name, cursor)
+    return cursor
+  }
+
+  /** @param {string} name */
+  function remove(name) {
+    const cursor = cursors.get(name)
+    clearTimeout(cursor?.timer)
+    cursor?.dot.remove()
+    cursors.delete(name)
+  }
+
+  /** @param {number} count */
+  function sayCount(count) {
+    setText(
+      byId('cursors-count', HTMLElement),
+      count === 1 ? 'Only you look at this page.' : `${count} people look at this page.`,
+    )
+  }
+}
+
+/** @type {Record<string, [number, number]>} */
+const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
+
+/** @param {number} value */
+const within = (value) => Math.min(1, Math.max(0, value))

@@ -1,0 +1,116 @@
+// Jobs: work after the reply, beside the same work in the request; a picture drawn in a thread, beside
+// the same one drawn where everybody waits for it.
+
+import { byId, duration, element, onSubmit, setText } from '../dom.js'
+import { resultOf } from '../result.js'
+
+/** @typedef {import('../session.js').Session} Session */
+/** @typedef {import('../lanes.js').Lanes} Lanes */
+/** @typedef {import('../lanes.js').Lane} Lane */
+/** @typedef {import('./tasks.js').TaskList} TaskList */
+
+/** What the buttons send: how many, and what is asked for. @type {Record<string, [number, string]>} */
+const JOBS = {
+  one: [1, '/process'],
+  ten: [10, '/process'],
+  twenty: [20, '/process'],
+  hundred: [100, '/process'],
+  recovers: [1, '/process?fail=2'],
+  fails: [1, '/process?fail=3'],
+  picture: [1, '/render'],
+}
+const PROBE_EVERY = 100 // milliseconds between two requests of somebody else
+const LARGE = JSON.stringify({ width: 800, height: 600, x: -0.1, y: 0, zoom: 2, iterations: 900 })
+
+/** @param {Session} session @param {Lanes} lanes @param {TaskList} tasks */
+export function startJobs(session, lanes, tasks) {
+  for (const form of ['jobs', 'more-jobs']) onSubmit(form, (value) => send(form, value))
+  onSubmit('race', (value) => {
+    if (value !== 'after') race('inside', 'Work in the request', '/process?wait=true')
+    if (value !== 'inside') race('after', 'Work after the reply', '/process')
+  })
+  onSubmit('draw', (value) => draw(value === 'thread'))
+
+  /** @param {string} form @param {string} button */
+  async function send(form, button) {
+    const [count, path] = JOBS[button] ?? [1, '/process']
+    const body = path === '/render' ? '{}' : byId('document', HTMLTextAreaElement).value
+    const action = lanes.act(count === 1 ? 'One job' : `${count} jobs`)
+    const calls = Array.from({ length: count }, () =>
+      session.call(action, 'POST', path, { body, makesTask: true }),
+    )
+    const refused = (await Promise.all(calls)).filter(({ isOk }) => !isOk)
+    const problem = refused[0] ? `${refused.length} of ${count} refused. ${refused[0].problem}` : ''
+    setText(byId(`${form}-problem`, HTMLElement), problem)
+  }
+
+  /** @param {'inside' | 'after'} where @param {string} title @param {string} path */
+  async function race(where, title, path) {
+    const output = byId(where, HTMLElement)
+    const started = performance.now()
+    const passed = () => performance.now() - started
+    const timer = setInterval(
+      () => setText(output, `no answer yet, after ${duration(passed())}`),
+      100,
+    )
+    const makesTask = where === 'after'
+    const body = JSON.stringify({ work: where })
+    const { isOk, data, problem } = await session.call(lanes.act(title), 'POST', path, {
+      body,
+      makesTask,
+    })
+    clearInterval(timer)
+    const answered = `answered after ${duration(passed())}`
+    if (!isOk) return setText(output, problem)
+    if (!makesTask) return setText(output, `${answered}, with the work done`)
+    setText(output, `${answered}; the work goes on …`)
+    const end = await tasks.ended(data.id)
+    setText(
+      output,
+      `${answered}; the work ${end?.state ?? 'is forgotten'} after ${duration(passed())}`,
+    )
+  }
+
+  /** @param {boolean} isInThread */
+  async function draw(isInThread) {
+    const where = isInThread ? 'in a thread' : 'on the main thread'
+    const place = byId(isInThread ? 'in-thread' : 'on-main', HTMLElement)
+    place.replaceChildren(element('p', { textContent: 'drawing …' }))
+    const action = lanes.act(`A picture, ${where}`)
+    const stop = probe(`Others meanwhile, ${where}`)
+    const path = isInThread ? '/render' : '/render?thread=false'
+    const options = { body: LARGE, makesTask: true }
+    const { isOk, data, problem } = await session.call(action, 'POST', path, options)
+    if (isOk) await tasks.ended(data.id)
+    const slowest = await stop()
+    const words = isOk ? `Others waited for up to ${duration(slowest)}.` : problem
+    const picture = isOk ? [await resultOf(session, data.id)] : []
+    place.replaceChildren(element('p', { textContent: words }), ...picture)
+  }
+
+  /** What everybody else feels: small requests, one after the other. Returns their end, which resolves
+   * to the milliseconds that the slowest took. @param {string} title */
+  function probe(title) {
+    const action = lanes.act(title)
+    let isOver = false
+    let slowest = 0
+    const running = (async () => {
+      /** @type {Lane | undefined} */
+      let lane
+      while (!isOver) {
+        const sent = lanes.call(action, 'GET /healthz, again and again', { lane })
+        lane = sent.lane
+        await session.fetch('GET', '/healthz', {
+          answered: (response) => lanes.answered(sent, response?.status ?? 0),
+        })
+        slowest = Math.max(slowest, (sent.call.to ?? 0) - sent.call.from)
+        await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY))
+      }
+    })()
+    return async () => {
+      isOver = true
+      await running
+      return slowest
+    }
+  }
+}

@@ -1,0 +1,32 @@
+// Notifications: a request for a user, answered at once; the message comes to all of their windows
+// some seconds later, over the socket.
+
+import { addLine, byId, clock, element, foldable, onSubmit, setText } from '../dom.js'
+
+/** @param {import('../session.js').Session} session @param {import('../lanes.js').Lanes} lanes */
+export function startNotifications(session, lanes) {
+  const other = session.user === 'bob' ? 'alice' : 'bob'
+  const link = byId('second-window', HTMLAnchorElement)
+  link.href = session.isOpen ? `?user=${other}` : '/'
+  setText(link, session.isOpen ? `Open a second window as ${other}` : 'Open a second window')
+  byId('notify-user', HTMLInputElement).value = session.user
+
+  onSubmit('notify', async () => {
+    const user = byId('notify-user', HTMLInputElement).value
+    const text = byId('notify-text', HTMLInputElement)
+    const body = text.value === '' ? '{}' : JSON.stringify({ message: text.value })
+    const action = lanes.act(`Notification for ${user}`)
+    const options = { body, makesTask: true }
+    const { isOk, problem } = await session.call(action, 'POST', `/notify/${user}`, options)
+    setText(byId('notify-answer', HTMLElement), isOk ? `Accepted. ${user} hears it soon.` : problem)
+    if (isOk) text.value = ''
+  })
+
+  session.subscribe(`user:${session.user}`, {
+    onMessage({ data, at }) {
+      const { from, message } = /** @type {{ from: string, message: string }} */ (data)
+      const who = element('small', { textContent: `${clock(at)} from ${from}: ` })
+      addLine(byId('notifications', HTMLUListElement), who, foldable(message))
+    },
+  })
+}

@@ -1,0 +1,265 @@
+// The list of tasks, live: what the server knows of them, by state, with a button for what can be done.
+// It knows many tasks, and shows the newest of those that are asked for.
+
+import { byId, clock, duration, element, setText } from '../dom.js'
+import { resultOf } from '../result.js'
+
+/** @typedef {import('../lanes.js').Task} Task */
+/** @typedef {import('../lanes.js').Lanes} Lanes */
+/** @typedef {import('../session.js').Session} Session */
+
+const PAGE = 30 // rows, and as many more with each click
+const MAX_TASKS = 2_000 // known here
+const LISTED = 100 // tasks in one answer of the server
+const MAX_PAGES = 20
+
+export class TaskList {
+  /** @type {Map<string, Task>} */
+  #tasks = new Map()
+  /** @type {Map<string, Row>} */
+  #rows = new Map()
+  /** @type {Map<string, ((task?: Task) => void)[]>} */
+  #waiting = new Map()
+  #session
+  #lanes
+  #state = 'all'
+  #most = PAGE
+  #isDue = false
+  #list = byId('task-list', HTMLUListElement)
+  #more = byId('more-tasks', HTMLButtonElement)
+
+  /** @param {Session} session @param {Lanes} lanes */
+  constructor(session, lanes) {
+    this.#session = session
+    this.#lanes = lanes
+    byId('states', HTMLFieldSetElement).onchange = ({ target }) => {
+      if (!(target instanceof HTMLInputElement)) return
+      this.#state = target.value
+      this.#most = PAGE
+      this.#redraw()
+      this.#load(this.#state)
+    }
+    this.#more.onclick = () => {
+      this.#most += PAGE
+      this.#redraw()
+    }
+  }
+
+  /** Follows the tasks that this page may see. */
+  start() {
+    this.#session.subscribe('tasks', {
+      onMessage: ({ data, offset }) => {
+        const tasks = /** @type {Task[]} */ (data)
+        const isPresentState = offset === undefined
+        this.#hear(isPresentState ? tasks.toReversed() : tasks)
+        if (isPresentState) this.#catchUp(new Set(tasks.map(({ id }) => id)))
+      },
+    })
+  }
+
+  /** Resolves when the task is over; to undefined if the server forgets it before.
+   * @param {string} id @returns {Promise<Task | undefined>} */
+  async ended(id) {
+    const known = this.#tasks.get(id)
+    if (known?.endedAt) return known
+    return new Promise((resolve) => {
+      this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve])
+    })
+  }
+
+  /** @param {readonly Task[]} tasks */
+  #hear(tasks) {
+    for (const task of tasks) {
+      this.#tasks.set(task.id, task)
+      if (task.endedAt) this.#settle(task.id, task)
+    }
+    if (this.#tasks.size > MAX_TASKS) this.#shorten()
+    this.#lanes.heard(tasks)
+    this.#redraw()
+  }
+
+  /** @param {string} id @param {Task} [task] */
+  #settle(id, task) {
+    for (const resolve of this.#waiting.get(id) ?? []) resolve(task)
+    this.#waiting.delete(id)
+  }
+
+  // What ended while the page was away is asked for; what the server no longer knows is forgotten.
+  /** @param {Set<string>} present */
+  async #catchUp(present) {
+    const live = [...this.#tasks.values()].filter(({ endedAt }) => !endedAt).map(({ id }) => id)
+    const missing = new Set([...live, ...this.#waiting.keys()].filter((id) => !present.has(id)))
+    let after = ''
+    for (let page = 0; missing.size > 0 && page < MAX_PAGES; page++) {
+      const { isOk, data } = await this.#session.fetch('GET', `/tasks?limit=${LISTED}${after}`)
+      if (!isOk) return // after the next reconnect
+      this.#hear(data.tasks)
+      for (const { id } of data.tasks) missing.delete(id)
+      if (data.next === null) break
+      after = `&after=${data.next}`
+    }
+    for (const id of missing) this.#forget(id)
+    this.#redraw()
+  }
+
+  /** @param {string} id */
+  #forget(id) {
+    this.#tasks.delete(id)
+    this.#lanes.forget(id)
+    this.#settle(id)
+  }
+
+  /** The server’s newest of one state: there may be some that are not known here. @param {string} state */
+  async #load(state) {
+    if (state === 'all') return
+    const path = `/tasks?limit=${LISTED}&state=${state}`
+    const { isOk, data } = await this.#session.fetch('GET', path)
+    if (isOk) this.#hear(data.tasks.toReversed())
+  }
+
+  #shorten() {
+    for (const [id, { endedAt }] of this.#tasks) {
+      if (this.#tasks.size <= MAX_TASKS / 2) return
+      if (endedAt) this.#tasks.delete(id)
+    }
+  }
+
+  // At most once a frame, however many tasks change.
+  #redraw() {
+    if (this.#isDue) return
+    this.#isDue = true
+    requestAnimationFrame(() => {
+      this.#isDue = false
+      this.#draw()
+    })
+  }
+
+  #draw() {
+    const newest = [...this.#tasks.values()].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+    const matching = newest.filter(({ state }) => this.#state === 'all' || state === this.#state)
+    const shown = matching.slice(0, this.#most)
+    this.#count(newest)
+    const kept = new Set(shown.map(({ id }) => id))
+    for (const [id, row] of this.#rows) if (!kept.has(id)) this.#remove(id, row)
+    let place = this.#list.firstElementChild
+    for (const task of shown) {
+      const row = this.#rows.get(task.id) ?? new Row(task.id, (act) => this.#act(task.id, act))
+      this.#rows.set(task.id, row)
+      row.show(task)
+      if (row.item === place) place = place.nextElementSibling
+      else this.#list.insertBefore(row.item, place)
+    }
+    this.#more.hidden = matching.length <= shown.length
+    setText(this.#more, `Show more: ${matching.length - shown.length} are left`)
+  }
+
+  /** @param {readonly Task[]} tasks */
+  #count(tasks) {
+    for (const output of document.querySelectorAll('#states [data-count]')) {
+      const state = output.getAttribute('data-count')
+      const count = tasks.filter((task) => state === 'all' || task.state === state).length
+      setText(output, String(count))
+    }
+  }
+
+  // Whoever stood on it stays at the list.
+  /** @param {string} id @param {Row} row */
+  #remove(id, row) {
+    if (row.item.contains(document.activeElement)) this.#list.focus()
+    row.item.remove()
+    this.#rows.delete(id)
+  }
+
+  /** @param {string} id @param {string} act */
+  async #act(id, act) {
+    const row = this.#rows.get(id)
+    if (act === 'Result') return row?.showResult(await resultOf(this.#session, id))
+    const action = this.#lanes.act(act)
+    const { isOk, data, problem } =
+      act === 'Cancel'
+        ? await this.#session.call(action, 'DELETE', `/tasks/${id}`, { ofTask: id })
+        : await this.#session.call(action, 'POST', `/tasks/${id}/retry`, { ofTask: id })
+    if (isOk) this.#hear([data])
+    else row?.showResult(element('p', { className: 'problem', textContent: problem }))
+  }
+}
+
+const ACTS = {
+  queued: 'Cancel',
+  running: 'Cancel',
+  succeeded: 'Result',
+  failed: 'Retry',
+  cancelled: 'Retry',
+}
+
+class Row {
+  item = element('li')
+  #state = element('span', { className: 'state' })
+  #when = element('span', { className: 'when' })
+  #note = element('span', { className: 'note' })
+  #bar = element('progress', { max: 1 })
+  #button = element('button', { className: 'quiet' })
+  #result = element('div', { className: 'result' })
+  /** @type {Task | undefined} */
+  #task
+
+  /** @param {string} id @param {(act: string) => void} act */
+  constructor(id, act) {
+    this.#button.onclick = () => act(this.#button.value)
+    this.#bar.setAttribute('aria-label', `Progress of task ${id}`)
+    const name = element('strong')
+    this.item.append(
+      this.#state,
+      name,
+      this.#when,
+      this.#button,
+      this.#bar,
+      this.#note,
+      this.#result,
+    )
+  }
+
+  /** @param {Task} task */
+  show(task) {
+    if (task === this.#task) return
+    const isNews = this.#task && !this.#task.endedAt && task.endedAt
+    this.#task = task
+    const { id, name, state, cancelling, progress } = task
+    this.item.dataset.state = state
+    setText(this.#state, cancelling ? 'stopping' : state)
+    const title = this.item.querySelector('strong')
+    if (title) setText(title, name)
+    setText(this.#when, whenOf(task))
+    setText(this.#note, noteOf(task))
+    this.#bar.hidden = state !== 'running'
+    this.#bar.value = progress ?? 0
+    const act = ACTS[state]
+    this.#button.value = act
+    this.#button.disabled = cancelling
+    setText(this.#button, act)
+    this.#button.setAttribute('aria-label', `${act}: ${name} ${id}`)
+    if (!task.endedAt) this.#result.replaceChildren()
+    if (isNews && state === 'succeeded' && name.startsWith('render')) this.#button.click()
+  }
+
+  /** @param {HTMLElement} result */
+  showResult(result) {
+    this.#result.replaceChildren(result)
+  }
+}
+
+/** @param {Task} task */
+function whenOf({ createdAt, startedAt, endedAt, attempt, attempts }) {
+  const parts = [clock(createdAt)]
+  if (attempts > 1 && attempt > 0) parts.push(`attempt ${attempt} of ${attempts}`)
+  if (startedAt && endedAt)
+    parts.push(`ran ${duration(Date.parse(endedAt) - Date.parse(startedAt))}`)
+  return parts.join(' · ')
+}
+
+/** @param {Task} task */
+function noteOf({ state, note, error, runAt }) {
+  const again = state === 'queued' && runAt ? ` Again at ${clock(runAt)}.` : ''
+  if (error && state !== 'succeeded') return `${error.message}.${again}`
+  return state === 'running' ? (note ?? '') : again
+}

@@ -1,0 +1,217 @@
+// Who this page is, and its two ways to the server: requests, and one socket. Both are told to the
+// timeline. A token stays in memory: it goes as a header, and as a subprotocol of the socket.
+
+import { Client } from './client.js'
+import { messageOf } from './dom.js'
+
+/** @typedef {import('./client.js').Listener} Listener */
+/** @typedef {import('./lanes.js').Action} Action */
+/** @typedef {import('./lanes.js').Lanes} Lanes */
+/** @typedef {{ isOk: boolean, status: number, data: any, problem: string }} Reply */
+
+const NAME = /^[A-Za-z0-9._@-]{1,64}$/
+
+export class Session {
+  user = whoAmI()
+  /** Without AUTH_SECRET: nobody proves who they are, and the demo’s switches work. */
+  isOpen = true
+  /** Hears that the server wants another token. @type {(why: string) => void} */
+  onRefused = () => {}
+  /** @type {Client | undefined} */
+  #client
+  #token = ''
+  #lanes
+
+  /** @param {Lanes} lanes */
+  constructor(lanes) {
+    this.#lanes = lanes
+  }
+
+  /** Whether the server lets this page in. Resolves to what is wrong, if anything. */
+  async knock() {
+    const { isOk, status, problem } = await this.fetch('GET', '/tasks?limit=1')
+    if (status === 401) this.isOpen = false
+    return isOk ? '' : problem
+  }
+
+  /** Tries this token, and keeps it if the server takes it. Resolves to what is wrong, if anything.
+   * @param {string} token */
+  async logIn(token) {
+    const before = this.#token
+    const user = userOf(token)
+    this.#token = token
+    const problem = user ? await this.knock() : 'That is no token.'
+    const isOther = this.#client && user !== this.user
+    if (problem || isOther) {
+      this.#token = before
+      return problem || `This page is ${this.user}’s. Reload it to be ${user}.`
+    }
+    this.user = user
+    this.#client?.wake()
+    return ''
+  }
+
+  /** Connects the socket. @param {import('./client.js').Options['onStatus']} onStatus */
+  connect(onStatus) {
+    const url = new URL(this.#address('/ws'), location.href.replace(/^http/, 'ws'))
+    const options = this.isOpen ? { onStatus } : { onStatus, token: () => this.#freshToken() }
+    this.#client = new Client(url, /** @type {any} */ (options))
+  }
+
+  /** Tries again at once to connect. */
+  wake() {
+    this.#client?.wake()
+  }
+
+  /** @param {string} topic @param {Listener} listener */
+  subscribe(topic, listener) {
+    const tick = () => this.#lanes.tick(false)
+    return this.#connected.subscribe(topic, {
+      ...listener,
+      onMessage: (message) => {
+        tick()
+        listener.onMessage(message)
+      },
+      onPresence: (change) => {
+        tick()
+        listener.onPresence?.(change)
+      },
+    })
+  }
+
+  /** A message that counts: an action on the timeline, from here to the server’s answer.
+   * @param {string} topic @param {unknown} data */
+  async publish(topic, data) {
+    const sent = this.#lanes.call(this.#lanes.act(`Message to ${topic}`), `publish ${topic}`)
+    this.#lanes.tick(true)
+    try {
+      await this.#connected.publish(topic, data)
+      this.#lanes.answered(sent, 200)
+    } catch (error) {
+      this.#lanes.answered(sent, 0)
+      throw error
+    }
+  }
+
+  /** A message that counts at this moment only. @param {string} topic @param {unknown} data */
+  hint(topic, data) {
+    this.#lanes.tick(true)
+    this.#connected.publish(topic, data, { transient: true }).catch(() => {}) // the next one will do
+  }
+
+  /**
+   * A request that is drawn on the timeline.
+   * @param {Action} action
+   * @param {string} method
+   * @param {string} path
+   * @param {{ body?: string, makesTask?: boolean, ofTask?: string }} [options]
+   */
+  async call(action, method, path, { body, ...lane } = {}) {
+    const sent = this.#lanes.call(action, `${method} ${path}`, lane)
+    const answered = (/** @type {Response | undefined} */ response) => {
+      const id = response?.headers.get('location')?.match(/^\/tasks\/(.+)/)?.[1]
+      this.#lanes.answered(sent, response?.status ?? 0, id ?? lane.ofTask)
+    }
+    return this.fetch(method, path, { body, answered })
+  }
+
+  /**
+   * A request. Never rejects: what went wrong is in words in `problem`.
+   * @param {string} method
+   * @param {string} path
+   * @param {{ body?: string | undefined, answered?: (response?: Response) => void }} [options]
+   * @returns {Promise<Reply>}
+   */
+  async fetch(method, path, { body, answered = () => {} } = {}) {
+    /** @type {Record<string, string>} */
+    const headers = this.#token ? { authorization: `Bearer ${this.#token}` } : {}
+    if (body !== undefined) headers['content-type'] = 'application/json'
+    const response = await fetch(this.#address(path), {
+      method,
+      headers,
+      body: body ?? null,
+    }).catch(() => undefined)
+    answered(response)
+    if (!response)
+      return {
+        isOk: false,
+        status: 0,
+        data: null,
+        problem: 'No answer: the server can’t be reached.',
+      }
+    const { status, ok: isOk } = response
+    const isJson = /json/.test(response.headers.get('content-type') ?? '')
+    const data = await (isJson ? response.json() : response.blob()).catch((error) => ({
+      detail: messageOf(error),
+    }))
+    if (status === 401 && this.#client) this.onRefused('The server wants another token.')
+    return { isOk, status, data, problem: isOk ? '' : problemOf(response, data) }
+  }
+
+  /** A one-time ticket for a socket that can’t carry a token, as an address. */
+  async echoUrl() {
+    const url = new URL(this.#address('/ws'), location.href.replace(/^http/, 'ws'))
+    if (this.isOpen) return url
+    const { isOk, data, problem } = await this.fetch('POST', '/ticket')
+    if (!isOk) throw new Error(problem)
+    url.searchParams.set('ticket', data.ticket)
+    return url
+  }
+
+  get #connected() {
+    if (!this.#client) throw new Error('expected to be connected')
+    return this.#client
+  }
+
+  // On an open server the address says who asks.
+  /** @param {string} path */
+  #address(path) {
+    if (!this.isOpen) return path
+    return `${path}${path.includes('?') ? '&' : '?'}user=${encodeURIComponent(this.user)}`
+  }
+
+  #freshToken() {
+    if (Date.now() < expiryOf(this.#token)) return this.#token
+    this.onRefused('Your token has expired.')
+    throw new Error('the token has expired')
+  }
+}
+
+/** @param {Response} response @param {{ detail?: string }} data */
+function problemOf(response, { detail = response.statusText }) {
+  const wait = response.headers.get('retry-after')
+  return `${sentence(detail)}${wait ? ` Try again in ${wait} s.` : ''}`
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
+}
+
+/** The name in the address, or one that lasts as long as the tab. */
+function whoAmI() {
+  const named = new URLSearchParams(location.search).get('user')
+  if (named && NAME.test(named)) return named
+  const name =
+    sessionStorage.getItem('user') ?? `guest-${Math.floor(Math.random() * 9_000 + 1_000)}`
+  sessionStorage.setItem('user', name)
+  return name
+}
+
+/** What a JWT says, unproved: the server is the one that checks. @param {string} token */
+function claimsOf(token) {
+  try {
+    const [, claims = ''] = token.split('.')
+    const bytes = Uint8Array.from(atob(claims.replace(/-/g, '+').replace(/_/g, '/')), (c) =>
+      c.charCodeAt(0),
+    )
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return {}
+  }
+}
+
+/** @param {string} token @returns {string} */
+const userOf = (token) => claimsOf(token).sub ?? ''
+/** @param {string} token @returns {number} milliseconds since 1970 */
+const expiryOf = (token) => (claimsOf(token).exp ?? 0) * 1_000
