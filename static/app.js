@@ -2,7 +2,7 @@
 // does one thing. What comes from outside is put in as text, never as markup.
 
 import { byId, element, onSubmit, setText } from './dom.js'
-import { describe, Lanes } from './lanes.js'
+import { describe, isLive, Lanes } from './lanes.js'
 import { startChat } from './panels/chat.js'
 import { startCursors } from './panels/cursors.js'
 import { startEcho } from './panels/echo.js'
@@ -29,12 +29,12 @@ start()
 function start() {
   const tasks = new TaskList(session, lanes)
   setText(byId('me', HTMLElement), session.user)
-  for (const part of document.querySelectorAll('[data-open-only]')) {
-    if (part instanceof HTMLButtonElement) part.disabled = !session.isOpen
+  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (
+    document.querySelectorAll('[data-open-only]')
+  )) {
+    button.disabled = !session.isOpen
   }
-  for (const part of document.querySelectorAll('[data-guarded-only]')) {
-    if (part instanceof HTMLElement) part.hidden = session.isOpen
-  }
+  byId('guarded', HTMLElement).hidden = session.isOpen
   session.connect(showStatus)
   tasks.start()
   startJobs(session, lanes, tasks)
@@ -104,24 +104,33 @@ function showStatus(status, delay, reason) {
   if (status === 'waiting') countdown = setInterval(show, 1_000)
 }
 
-// The figures of the last actions in words. What is over is said aloud, too.
+// The figures of the last actions in words. That it is answered, and that it is over, is said aloud.
 function showWords() {
   const list = byId('words', HTMLOListElement)
-  /** @type {Map<Action, HTMLLIElement>} */
-  const lines = new Map()
+  /** @type {Map<Action, { line: HTMLLIElement, phase: number }>} */
+  const shown = new Map()
   lanes.onAction = (action) => {
     if (action.lanes.length === 0) return
+    const entry = shown.get(action) ?? { line: element('li'), phase: 0 }
+    if (!shown.has(action)) list.prepend(entry.line)
+    shown.set(action, entry)
     const words = describe(action)
-    const line = lines.get(action) ?? element('li')
-    setText(line, words)
-    if (!lines.has(action)) list.prepend(line)
-    lines.set(action, line)
-    const [oldest] = lines
-    if (lines.size > MAX_WORDS && oldest) {
-      oldest[1].remove()
-      lines.delete(oldest[0])
-    }
+    setText(entry.line, words)
+    const phase = phaseOf(action)
+    const isPost = action.lanes[0]?.label.startsWith('POST')
+    if (isPost && phase > entry.phase) setText(byId('aloud', HTMLElement), words)
+    entry.phase = phase
+    const [oldest] = shown
+    if (shown.size <= MAX_WORDS || !oldest) return
+    oldest[1].line.remove()
+    shown.delete(oldest[0])
   }
+}
+
+/** 0: not all are answered. 1: work goes on. 2: it is over. @param {Action} action */
+function phaseOf({ lanes }) {
+  if (lanes.some(({ calls }) => calls.some(({ to }) => to === undefined))) return 0
+  return lanes.some(isLive) ? 1 : 2
 }
 
 // The commands under the panels work as they stand: with this server’s address.

@@ -12,7 +12,7 @@ import { duration } from './dom.js'
  *   startedAt: string | null, endedAt: string | null }} Task */
 /** Milliseconds since 1970; `to` is undefined while it is under way. A status of 0: no answer came.
  * @typedef {{ from: number, to?: number | undefined, status?: number }} Call */
-/** @typedef {{ number: number, from: number, to?: number }} Attempt */
+/** @typedef {{ number: number, from: number, to?: number, progress: number }} Attempt */
 /** @typedef {{ label: string, calls: Call[], task?: Task, acceptedAt?: number, endedAt?: number | undefined,
  *   attempts: Attempt[], action?: Action, makesTask: boolean }} Lane */
 /** @typedef {{ title: string, lanes: Lane[], most: number }} Action `most`: tasks at the same time */
@@ -26,6 +26,10 @@ export const now = () => performance.timeOrigin + performance.now()
 /** @param {Lane} lane */
 export const isLive = ({ calls, task, endedAt }) =>
   calls.some(({ to }) => to === undefined) || (task !== undefined && endedAt === undefined)
+
+/** When it begins on the axis. @param {Lane} lane */
+export const beginOf = ({ calls: [call], acceptedAt = Number.POSITIVE_INFINITY }) =>
+  Math.min(call?.from ?? acceptedAt, acceptedAt)
 
 export class Lanes {
   /** Oldest first. @type {Lane[]} */
@@ -167,6 +171,10 @@ export class Lanes {
     lane.task = task
     lane.acceptedAt = created + this.#skew
     if (task.startedAt !== null) this.#start(lane, task.attempt, Date.parse(task.startedAt))
+    const attempt = lane.attempts.at(-1)
+    if (attempt && attempt.to === undefined && task.attempt === attempt.number) {
+      attempt.progress = task.state === 'succeeded' ? 1 : (task.progress ?? 0)
+    }
     if (task.state !== 'running') this.#stop(lane, this.#here(task.endedAt) ?? now())
     lane.endedAt = this.#here(task.endedAt)
     this.#changed(lane)
@@ -178,7 +186,7 @@ export class Lanes {
     const last = lane.attempts.at(-1)
     if (last?.number === number && Math.abs(last.from - from) < 1_000) return
     this.#stop(lane, from)
-    lane.attempts.push({ number, from })
+    lane.attempts.push({ number, from, progress: 0 })
   }
 
   /** @param {Lane} lane @param {number} at */

@@ -20,6 +20,7 @@ export class Session {
   /** @type {Client | undefined} */
   #client
   #token = ''
+  #hinted = 0
   #lanes
 
   /** @param {Lanes} lanes */
@@ -95,7 +96,8 @@ export class Session {
 
   /** A message that counts at this moment only. @param {string} topic @param {unknown} data */
   hint(topic, data) {
-    this.#lanes.tick(true)
+    if (performance.now() - this.#hinted > 66) this.#lanes.tick(true) // the client sends no more
+    this.#hinted = performance.now()
     this.#connected.publish(topic, data, { transient: true }).catch(() => {}) // the next one will do
   }
 

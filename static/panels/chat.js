@@ -36,7 +36,6 @@ export function startChat(session) {
     room = byId('chat-room', HTMLInputElement).value
     setText(byId('chat-say-label', HTMLElement), `Say in ${room}`)
     log.replaceChildren()
-    byId('chat-pending', HTMLUListElement).replaceChildren()
     let isBack = false
     leave = session.subscribe(`room:${room}`, {
       onStart({ recovered, members: names = [], count: all = 0 }) {

@@ -28,7 +28,7 @@ export function startCursors(session) {
   }
   session.subscribe(TOPIC, {
     onStart: ({ count = 0 }) => sayCount(count),
-    onMessage: ({ from = '', data }) => show(from, data),
+    onMessage: ({ from = '', data }) => from !== session.user && show(from, data),
     onPresence({ left, count }) {
       for (const name of left) remove(name)
       sayCount(count)

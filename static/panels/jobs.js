@@ -9,15 +9,16 @@ import { resultOf } from '../result.js'
 /** @typedef {import('../lanes.js').Lane} Lane */
 /** @typedef {import('./tasks.js').TaskList} TaskList */
 
-/** What the buttons send: how many, and what is asked for. @type {Record<string, [number, string]>} */
+/** What the buttons send: what it is called, how many, and where to.
+ * @type {Record<string, [string, number, string]>} */
 const JOBS = {
-  one: [1, '/process'],
-  ten: [10, '/process'],
-  twenty: [20, '/process'],
-  hundred: [100, '/process'],
-  recovers: [1, '/process?fail=2'],
-  fails: [1, '/process?fail=3'],
-  picture: [1, '/render'],
+  one: ['A job', 1, '/process'],
+  ten: ['Ten jobs', 10, '/process'],
+  twenty: ['Twenty jobs', 20, '/process'],
+  hundred: ['A hundred jobs', 100, '/process'],
+  recovers: ['A job that fails twice', 1, '/process?fail=2'],
+  fails: ['A job that fails for good', 1, '/process?fail=3'],
+  picture: ['A picture', 1, '/render'],
 }
 const PROBE_EVERY = 100 // milliseconds between two requests of somebody else
 const LARGE = JSON.stringify({ width: 800, height: 600, x: -0.1, y: 0, zoom: 2, iterations: 900 })
@@ -33,9 +34,9 @@ export function startJobs(session, lanes, tasks) {
 
   /** @param {string} form @param {string} button */
   async function send(form, button) {
-    const [count, path] = JOBS[button] ?? [1, '/process']
+    const [title, count, path] = JOBS[button] ?? ['A job', 1, '/process']
     const body = path === '/render' ? '{}' : byId('document', HTMLTextAreaElement).value
-    const action = lanes.act(count === 1 ? 'One job' : `${count} jobs`)
+    const action = lanes.act(title)
     const calls = Array.from({ length: count }, () =>
       session.call(action, 'POST', path, { body, makesTask: true }),
     )

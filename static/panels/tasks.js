@@ -202,9 +202,11 @@ class Row {
   #result = element('div', { className: 'result' })
   /** @type {Task | undefined} */
   #task
+  #act
 
   /** @param {string} id @param {(act: string) => void} act */
   constructor(id, act) {
+    this.#act = act
     this.#button.onclick = () => act(this.#button.value)
     this.#bar.setAttribute('aria-label', `Progress of task ${id}`)
     const name = element('strong')
@@ -239,7 +241,7 @@ class Row {
     setText(this.#button, act)
     this.#button.setAttribute('aria-label', `${act}: ${name} ${id}`)
     if (!task.endedAt) this.#result.replaceChildren()
-    if (isNews && state === 'succeeded' && name.startsWith('render')) this.#button.click()
+    if (isNews && state === 'succeeded' && name.startsWith('render')) this.#act(act)
   }
 
   /** @param {HTMLElement} result */
