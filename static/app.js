@@ -14,7 +14,6 @@ import { Session } from './session.js'
 import { Timeline } from './timeline.js'
 
 /** @typedef {import('./client.js').Status} Status */
-/** @typedef {import('./lanes.js').Action} Action */
 
 const lanes = new Lanes()
 const session = new Session(lanes)

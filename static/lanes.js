@@ -5,19 +5,6 @@
 
 import { duration } from './dom.js'
 
-/** As the server shows it. @typedef {{ id: string, name: string, cancelling: boolean,
- *   state: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled', attempt: number,
- *   attempts: number, progress: number | null, note: string | null, createdAt: string,
- *   error: { name: string, message: string } | null, runAt: string | null,
- *   startedAt: string | null, endedAt: string | null }} Task */
-/** Milliseconds since 1970; `to` is undefined while it is under way. A status of 0: no answer came.
- * @typedef {{ from: number, to?: number | undefined, status?: number }} Call */
-/** @typedef {{ number: number, from: number, to?: number, progress: number }} Attempt */
-/** @typedef {{ label: string, calls: Call[], task?: Task, acceptedAt?: number, endedAt?: number | undefined,
- *   attempts: Attempt[], action?: Action, makesTask: boolean }} Lane */
-/** @typedef {{ title: string, lanes: Lane[], most: number }} Action `most`: tasks at the same time */
-/** @typedef {{ at: number, isSent: boolean }} Tick */
-
 const REST = 3_000 // milliseconds after the last end, in which a new action joins the same picture
 const [MAX_LANES, MAX_TICKS] = [2_000, 5_000]
 

@@ -3,7 +3,7 @@
 import { element, foldable } from './dom.js'
 
 /**
- * @param {import('./session.js').Session} session
+ * @param {Session} session
  * @param {string} id
  * @returns {Promise<HTMLElement>}
  */

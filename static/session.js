@@ -5,9 +5,6 @@ import { Client } from './client.js'
 import { messageOf } from './dom.js'
 
 /** @typedef {import('./client.js').Listener} Listener */
-/** @typedef {import('./lanes.js').Action} Action */
-/** @typedef {import('./lanes.js').Lanes} Lanes */
-/** @typedef {{ isOk: boolean, status: number, data: any, problem: string }} Reply */
 
 const NAME = /^[A-Za-z0-9._@-]{1,64}$/
 

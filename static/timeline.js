@@ -5,8 +5,6 @@ import { byId, duration } from './dom.js'
 import { beginOf, isLive, now } from './lanes.js'
 import { Pen } from './pen.js'
 
-/** @typedef {import('./lanes.js').Lanes} Lanes */
-/** @typedef {import('./lanes.js').Lane} Lane */
 /** Where a lane is drawn. @typedef {{ top: number, height: number, time: number }} Place */
 
 const SPANS = [6, 12, 20, 40, 80, 160] // seconds that the axis shows

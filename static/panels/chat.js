@@ -3,8 +3,6 @@
 
 import { addLine, byId, clock, element, foldable, messageOf, onSubmit, setText } from '../dom.js'
 
-/** @typedef {import('../session.js').Session} Session */
-
 const TYPING_EVERY = 2_000 // milliseconds between two hints
 const TYPING_LASTS = 4_000 // milliseconds, after the last
 const NAMED = 20 // members by name

@@ -6,10 +6,11 @@ import { byId, element, setText } from '../dom.js'
 /** @typedef {{ dot: HTMLElement, timer?: ReturnType<typeof setTimeout> }} Cursor */
 
 const TOPIC = 'room:cursors'
-const [HUES, STEP] = [6, 0.05] // colours to tell people apart; and how far an arrow key goes
+const STEP = 0.05 // of the field, with an arrow key
+const COLOURS = ['rising', 'call', 'succeeded', 'failed', 'retrying', 'socket'] // to tell people apart
 const GONE_AFTER = 15_000 // milliseconds without a move
 
-/** @param {import('../session.js').Session} session */
+/** @param {Session} session */
 export function startCursors(session) {
   const stage = byId('stage', HTMLElement)
   /** @type {Map<string, Cursor>} */
@@ -55,12 +56,9 @@ export function startCursors(session) {
 
   /** @param {string} name @returns {Cursor} */
   function add(name) {
-    const hue = [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % HUES
-    const dot = element(
-      'span',
-      { className: `cursor hue-${hue}` },
-      element('span', { textContent: name }),
-    )
+    const sum = [...name].reduce((all, letter) => all + letter.charCodeAt(0), 0)
+    const dot = element('span', { className: 'cursor' }, element('span', { textContent: name }))
+    dot.style.background = `var(--${COLOURS[sum % COLOURS.length]})`
     stage.append(dot)
     const cursor = { dot }
     cursors.set(name, cursor)

@@ -2,7 +2,7 @@
 
 import { addLine, byId, duration, element, foldable, messageOf, onSubmit } from '../dom.js'
 
-/** @param {import('../session.js').Session} session @param {import('../lanes.js').Lanes} lanes */
+/** @param {Session} session @param {Lanes} lanes */
 export function startEcho(session, lanes) {
   const log = byId('echo-log', HTMLUListElement)
   /** Those that wait for their echo, oldest first. @type {((text?: string) => void)[]} */

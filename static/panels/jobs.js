@@ -4,11 +4,6 @@
 import { byId, duration, element, onSubmit, setText } from '../dom.js'
 import { resultOf } from '../result.js'
 
-/** @typedef {import('../session.js').Session} Session */
-/** @typedef {import('../lanes.js').Lanes} Lanes */
-/** @typedef {import('../lanes.js').Lane} Lane */
-/** @typedef {import('./tasks.js').TaskList} TaskList */
-
 /** What the buttons send: what it is called, how many, and where to.
  * @type {Record<string, [string, number, string]>} */
 const JOBS = {

@@ -3,7 +3,7 @@
 
 import { addLine, byId, clock, element, foldable, onSubmit, setText } from '../dom.js'
 
-/** @param {import('../session.js').Session} session @param {import('../lanes.js').Lanes} lanes */
+/** @param {Session} session @param {Lanes} lanes */
 export function startNotifications(session, lanes) {
   const other = session.user === 'bob' ? 'alice' : 'bob'
   const link = byId('second-window', HTMLAnchorElement)

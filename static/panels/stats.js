@@ -1,61 +1,65 @@
-// The server’s figures, once a second, each with the last minute of it.
+// The server’s figures, once a second, each in words and with the last minute of it.
 
 import { Chart } from '../chart.js'
-import { byId, duration, setText } from '../dom.js'
+import { byId, duration, element, setText } from '../dom.js'
 
-/** @typedef {{ sockets: number, tasks: { queued: number, running: number }, requests: number,
- *   messages: number, delay: { p50: number, p99: number, max: number },
- *   memory: { rss: number, heap: number } }} Stats */
-/** What the height of a chart stands for at least, what it shows, and that in words.
- * @typedef {{ least: number, values: (stats: Stats) => number[], words: (stats: Stats) => string }} Figure */
+/** Where it is shown, what it is called, what the height stands for at least, what is drawn, and in words.
+ * @typedef {[place: string, name: string, least: number, values: (stats: Stats) => number[],
+ *   words: (stats: Stats) => string]} Figure */
 
-const MEBIBYTE = 1_048_576
+const mebibytes = (/** @type {number} */ bytes) => `${Math.round(bytes / 1_048_576)} MiB`
+const late = (/** @type {Stats} */ { delay }) =>
+  `at most ${duration(delay.max)}, usually ${duration(delay.p50)}`
 
-/** @type {Record<string, Figure>} */
-const FIGURES = {
-  sockets: { least: 4, values: ({ sockets }) => [sockets], words: ({ sockets }) => `${sockets}` },
-  tasks: {
-    least: 8,
-    values: ({ tasks }) => [tasks.running, tasks.queued],
-    words: ({ tasks }) => `${tasks.running} run, ${tasks.queued} wait`,
-  },
-  requests: {
-    least: 10,
-    values: ({ requests }) => [requests],
-    words: ({ requests }) => `${requests} a second`,
-  },
-  messages: {
-    least: 10,
-    values: ({ messages }) => [messages],
-    words: ({ messages }) => `${messages} a second`,
-  },
-  delay: {
-    least: 50,
-    values: ({ delay }) => [delay.max, delay.p50],
-    words: ({ delay }) => `at most ${duration(delay.max)}, usually ${duration(delay.p50)}`,
-  },
-  memory: {
-    least: 64 * MEBIBYTE,
-    values: ({ memory }) => [memory.rss, memory.heap],
-    words: ({ memory }) =>
-      `${Math.round(memory.rss / MEBIBYTE)} MiB, heap ${Math.round(memory.heap / MEBIBYTE)} MiB`,
-  },
-}
+/** @type {Figure[]} */
+const FIGURES = [
+  ['delay-curve', 'How late the event loop is', 50, ({ delay }) => [delay.max, delay.p50], late],
+  ['charts', 'WebSockets', 4, ({ sockets }) => [sockets], ({ sockets }) => `${sockets}`],
+  [
+    'charts',
+    'Tasks',
+    8,
+    ({ tasks }) => [tasks.running, tasks.queued],
+    ({ tasks }) => `${tasks.running} run, ${tasks.queued} wait`,
+  ],
+  [
+    'charts',
+    'Requests a second',
+    10,
+    ({ requests }) => [requests],
+    ({ requests }) => `${requests}`,
+  ],
+  [
+    'charts',
+    'Messages a second',
+    10,
+    ({ messages }) => [messages],
+    ({ messages }) => `${messages}`,
+  ],
+  ['charts', 'Delay of the event loop', 50, ({ delay }) => [delay.max, delay.p50], late],
+  [
+    'charts',
+    'Memory',
+    67_108_864,
+    ({ memory }) => [memory.rss, memory.heap],
+    ({ memory }) => `${mebibytes(memory.rss)}, heap ${mebibytes(memory.heap)}`,
+  ],
+]
 
-/** @param {import('../session.js').Session} session */
+/** @param {Session} session */
 export function startStats(session) {
-  const charts = [...document.querySelectorAll('[data-figure]')].flatMap((place) => {
-    const figure = FIGURES[place.getAttribute('data-figure') ?? '']
-    const words = place.querySelector('output')
-    if (!figure || !words) return []
-    return [{ figure, words, chart: new Chart(place, 2, figure.least) }]
+  const charts = FIGURES.map(([place, name, least, values, words]) => {
+    const output = element('output', { textContent: 'no figures yet' })
+    const figure = element('figure', {}, element('figcaption', {}, `${name}: `, output))
+    byId(place, HTMLElement).append(figure)
+    return { chart: new Chart(figure, 2, least), output, values, words }
   })
   session.subscribe('stats', {
     onMessage({ data }) {
       const stats = /** @type {Stats} */ (data)
-      for (const { figure, words, chart } of charts) {
-        chart.add(...figure.values(stats))
-        setText(words, figure.words(stats))
+      for (const { chart, output, values, words } of charts) {
+        chart.add(...values(stats))
+        setText(output, words(stats))
       }
     },
     onError: () =>

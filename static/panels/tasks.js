@@ -4,10 +4,6 @@
 import { byId, clock, duration, element, setText } from '../dom.js'
 import { resultOf } from '../result.js'
 
-/** @typedef {import('../lanes.js').Task} Task */
-/** @typedef {import('../lanes.js').Lanes} Lanes */
-/** @typedef {import('../session.js').Session} Session */
-
 const PAGE = 30 // rows, and as many more with each click
 const MAX_TASKS = 2_000 // known here
 const LISTED = 100 // tasks in one answer of the server
@@ -25,6 +21,7 @@ export class TaskList {
   #state = 'all'
   #most = PAGE
   #isDue = false
+  #states = byId('states', HTMLFieldSetElement)
   #list = byId('task-list', HTMLUListElement)
   #more = byId('more-tasks', HTMLButtonElement)
 
@@ -32,7 +29,7 @@ export class TaskList {
   constructor(session, lanes) {
     this.#session = session
     this.#lanes = lanes
-    byId('states', HTMLFieldSetElement).onchange = ({ target }) => {
+    this.#states.onchange = ({ target }) => {
       if (!(target instanceof HTMLInputElement)) return
       this.#state = target.value
       this.#most = PAGE
@@ -155,10 +152,10 @@ export class TaskList {
 
   /** @param {readonly Task[]} tasks */
   #count(tasks) {
-    for (const output of document.querySelectorAll('#states [data-count]')) {
-      const state = output.getAttribute('data-count')
+    for (const { control, lastElementChild } of this.#states.querySelectorAll('label')) {
+      const state = control instanceof HTMLInputElement && control.value
       const count = tasks.filter((task) => state === 'all' || task.state === state).length
-      setText(output, String(count))
+      if (lastElementChild) setText(lastElementChild, String(count))
     }
   }
 
