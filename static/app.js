@@ -75,6 +75,7 @@ async function logIn() {
   }
   form.hidden = false
   setText(byId('status', HTMLElement), 'This server wants a token.')
+  token.focus()
   await isLetIn
 }
 
@@ -87,7 +88,7 @@ function showStatus(status, delay, reason) {
   byId('light', HTMLElement).dataset.status = status
   byId('wake', HTMLElement).hidden = status !== 'waiting'
   const due = Date.now() + delay
-  const why = reason && ` (${reason})`
+  const why = reason && ` (${reason.replace(/^Error: /, '')})`
   const show = () => {
     const seconds = Math.max(0, Math.ceil((due - Date.now()) / 1_000))
     const offline = navigator.onLine ? '' : 'offline, '

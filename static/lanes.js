@@ -3,9 +3,8 @@
 //
 //     request sent → reply → waiting → running → (waiting to retry → running …) → end
 
-import { duration } from './dom.js'
-
 const REST = 3_000 // milliseconds after the last end, in which a new action joins the same picture
+const FRESH = 1_000 // milliseconds: what others have sent is drawn from so long before it is heard of
 const [MAX_LANES, MAX_TICKS] = [2_000, 5_000]
 
 export const now = () => performance.timeOrigin + performance.now()
@@ -15,8 +14,7 @@ export const isLive = ({ calls, task, endedAt }) =>
   calls.some(({ to }) => to === undefined) || (task !== undefined && endedAt === undefined)
 
 /** When it begins on the axis. @param {Lane} lane */
-export const beginOf = ({ calls: [call], acceptedAt = Number.POSITIVE_INFINITY }) =>
-  Math.min(call?.from ?? acceptedAt, acceptedAt)
+export const beginOf = ({ calls: [call], since, acceptedAt = since }) => call?.from ?? acceptedAt
 
 export class Lanes {
   /** Oldest first. @type {Lane[]} */
@@ -63,7 +61,8 @@ export class Lanes {
     /** @type {Call} */
     const call = { from: now() }
     const known = own ?? this.#byTask.get(ofTask)
-    const lane = known ?? this.#add({ label, calls: [], attempts: [], action, makesTask })
+    const lane =
+      known ?? this.#add({ label, since: call.from, calls: [], attempts: [], action, makesTask })
     lane.calls.push(call)
     if (!known) action.lanes.push(lane)
     if (makesTask) this.#expected++
@@ -107,11 +106,6 @@ export class Lanes {
     this.#tell()
   }
 
-  /** Tasks that have not ended, as far as is known here. */
-  get liveTasks() {
-    return [...this.#byTask].filter(([, lane]) => isLive(lane)).map(([id]) => id)
-  }
-
   /** A message on the socket. @param {boolean} isSent */
   tick(isSent) {
     this.ticks.push({ at: now(), isSent })
@@ -130,7 +124,8 @@ export class Lanes {
       if (task.endedAt !== null) continue
       if (this.restsSince !== undefined) this.#clear()
       const label = `${task.name}, from elsewhere`
-      const lane = this.#add({ label, calls: [], attempts: [], makesTask: false })
+      const since = now() - FRESH
+      const lane = this.#add({ label, since, calls: [], attempts: [], makesTask: false })
       this.#byTask.set(id, lane)
       this.#show(lane, task)
     }
@@ -152,34 +147,34 @@ export class Lanes {
     const [call] = lane.calls
     const created = Date.parse(task.createdAt)
     // It was accepted between the request and the reply: that tells how the two clocks differ.
-    if (!lane.task && call?.to !== undefined) {
+    if (!lane.task && lane.makesTask && call?.to !== undefined) {
       this.#skew = Math.min(Math.max(this.#skew, call.from - created), call.to - created)
     }
     lane.task = task
-    lane.acceptedAt = created + this.#skew
-    if (task.startedAt !== null) this.#start(lane, task.attempt, Date.parse(task.startedAt))
-    const attempt = lane.attempts.at(-1)
-    if (attempt && attempt.to === undefined && task.attempt === attempt.number) {
-      attempt.progress = task.state === 'succeeded' ? 1 : (task.progress ?? 0)
-    }
-    if (task.state !== 'running') this.#stop(lane, this.#here(task.endedAt) ?? now())
+    lane.acceptedAt = Math.max(created + this.#skew, lane.since)
     lane.endedAt = this.#here(task.endedAt)
+    const from = this.#here(task.startedAt)
+    if (from !== undefined) this.#start(lane, task.attempt, from)
+    const last = lane.attempts.at(-1)
+    if (last && last.to === undefined) this.#follow(last, task)
     this.#changed(lane)
   }
 
-  /** @param {Lane} lane @param {number} number @param {number} startedAt of the server */
-  #start(lane, number, startedAt) {
-    const from = startedAt + this.#skew
-    const last = lane.attempts.at(-1)
-    if (last?.number === number && Math.abs(last.from - from) < 1_000) return
-    this.#stop(lane, from)
-    lane.attempts.push({ number, from, progress: 0 })
+  /** @param {Lane} lane @param {number} number @param {number} from */
+  #start({ attempts }, number, from) {
+    const last = attempts.at(-1)
+    const isKnown = last?.number === number && Math.abs(last.from - from) < FRESH
+    if (isKnown) return
+    if (last && last.to === undefined) Object.assign(last, { to: from, end: 'failed' })
+    attempts.push({ number, from, progress: 0 })
   }
 
-  /** @param {Lane} lane @param {number} at */
-  #stop(lane, at) {
-    const last = lane.attempts.at(-1)
-    if (last) last.to ??= Math.max(last.from, at)
+  /** @param {Attempt} attempt @param {Task} task */
+  #follow(attempt, { state, progress, endedAt }) {
+    attempt.progress = state === 'succeeded' ? 1 : (progress ?? attempt.progress)
+    if (state === 'running') return
+    attempt.to = Math.max(attempt.from, this.#here(endedAt) ?? now())
+    attempt.end = state === 'queued' ? 'failed' : state
   }
 
   /** @param {string | null} iso */
@@ -202,44 +197,4 @@ export class Lanes {
     this.#dirty.clear()
     this.onChange()
   }
-}
-
-/** The figures of an action in words: what was answered when, and finished when. @param {Action} action */
-export function describe({ title, lanes, most }) {
-  const calls = lanes.flatMap(({ calls: [first] }) => (first ? [first] : []))
-  const start = Math.min(...calls.map(({ from }) => from))
-  const after = (/** @type {number} */ time) => duration(time - start)
-  const last = (/** @type {(number | undefined)[]} */ times) =>
-    Math.max(...times.map((t) => t ?? 0))
-  const all = lanes.length === 1 ? '' : 'all '
-  const series = lanes.flatMap(({ calls, task }) => (task ? [] : calls))
-  if (series.length > lanes.length) {
-    const slowest = Math.max(...series.map(({ from, to = from }) => to - from))
-    return `${title}: ${series.length} requests, the slowest answered after ${duration(slowest)}.`
-  }
-  if (calls.some(({ to }) => to === undefined)) return `${title}: waiting for the answer …`
-  const refused = calls.filter(({ status = 0 }) => status < 200 || status > 299)
-  const lost = refused.some(({ status }) => status === 0)
-  const why = lost ? 'no answer came' : `refused with ${refused[0]?.status}`
-  if (refused.length === lanes.length) return `${title}: ${all}${why}.`
-
-  const parts = [`${all}answered after ${after(last(calls.map(({ to }) => to)))}`]
-  if (refused.length > 0) parts.push(`${refused.length} ${why}`)
-  const tasks = lanes.filter(({ task }) => task)
-  const ended = tasks.filter(({ endedAt }) => endedAt !== undefined)
-  const isOver = ended.length === tasks.length
-  if (tasks.length > 0 && !isOver) {
-    parts.push(
-      tasks.length === 1 ? 'the work goes on' : `${ended.length} of ${tasks.length} finished`,
-    )
-  }
-  if (tasks.length > 0 && isOver) {
-    const how = (/** @type {string} */ state) =>
-      tasks.filter(({ task }) => task?.state === state).length
-    const end = tasks.length === how('failed') ? 'failed' : 'finished'
-    const cancelled = tasks.length === how('cancelled') ? 'cancelled' : end
-    parts.push(`${all}${cancelled} after ${after(last(tasks.map(({ endedAt }) => endedAt)))}`)
-  }
-  if (most > 1) parts.push(`at most ${most} at once`)
-  return `${title}: ${parts.join(', ')}.`
 }

@@ -1,0 +1,75 @@
+// The same as the timeline draws, in words: of a lane beside its bar, of an action below.
+
+import { duration } from './dom.js'
+import { beginOf } from './lanes.js'
+
+/** Whether it was answered, and not refused. @param {Call | undefined} call */
+export const isGood = (call) =>
+  call?.status !== undefined && call.status >= 200 && call.status < 300
+
+/** @param {Lane} lane */
+export function captionOf(lane) {
+  const { label, calls, task, attempts, endedAt } = lane
+  const [call] = calls
+  const parts = [label]
+  if (call?.to !== undefined) {
+    parts.push(call.status === 0 ? 'no answer' : `reply ${duration(call.to - call.from)}`)
+  }
+  if (task && endedAt !== undefined) {
+    parts.push(`${task.state} ${duration(endedAt - beginOf(lane))}`)
+  } else if (task?.state === 'running' && task.progress !== null) {
+    parts.push(`${Math.floor(task.progress * 100)} %`)
+  } else if (task?.state === 'queued') {
+    parts.push(attempts.length > 0 ? 'waiting to retry' : 'waiting')
+  }
+  return parts.join(' · ')
+}
+
+/** What was answered when, and finished when. @param {Action} action */
+export function describe({ title, lanes, most }) {
+  const calls = lanes.flatMap(({ calls: [first] }) => first ?? [])
+  if (calls.some(({ to }) => to === undefined)) return `${title}: waiting for the answer …`
+  const refused = calls.filter((call) => !isGood(call))
+  if (refused.length === calls.length) return `${title}: ${refusalOf(refused)}.`
+  const parts = [answersOf(lanes)]
+  if (refused.length > 0) parts.push(`${refused.length} ${refusalOf(refused)}`)
+  const tasks = lanes.filter(
+    ({ task, makesTask, calls: [call] }) => task ?? (makesTask && isGood(call)),
+  )
+  if (tasks.length > 0) parts.push(endsOf(tasks))
+  if (most > 1) parts.push(`at most ${most} at once`)
+  return `${title}: ${parts.join(', ')}.`
+}
+
+/** @param {readonly Call[]} calls */
+function refusalOf(calls) {
+  return calls.some(({ status }) => status === 0)
+    ? 'no answer came'
+    : `refused with ${calls[0]?.status}`
+}
+
+/** @param {readonly Lane[]} lanes */
+function answersOf(lanes) {
+  const repeated = lanes.flatMap(({ calls, task }) => (task || calls.length === 1 ? [] : calls))
+  if (repeated.length > 0) {
+    const slowest = Math.max(...repeated.map(({ from, to = from }) => to - from))
+    return `${repeated.length} requests, the slowest answered after ${duration(slowest)}`
+  }
+  const last = Math.max(...lanes.map(({ calls: [call] }) => call?.to ?? 0))
+  return `${lanes.length > 1 ? 'all ' : ''}answered after ${duration(last - startOf(lanes))}`
+}
+
+/** @param {readonly Lane[]} tasks */
+function endsOf(tasks) {
+  const ends = tasks.flatMap(({ endedAt }) => endedAt ?? [])
+  if (ends.length < tasks.length) {
+    return tasks.length === 1 ? 'the work goes on' : `${ends.length} of ${tasks.length} finished`
+  }
+  const states = new Set(tasks.map(({ task }) => task?.state))
+  const [state] = states
+  const word = states.size === 1 && state !== 'succeeded' ? state : 'finished'
+  return `${tasks.length > 1 ? 'all ' : ''}${word} after ${duration(Math.max(...ends) - startOf(tasks))}`
+}
+
+/** @param {readonly Lane[]} lanes */
+const startOf = (lanes) => Math.min(...lanes.map(beginOf))
