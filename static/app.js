@@ -2,7 +2,7 @@
 // does one thing. What comes from outside is put in as text, never as markup.
 
 import { byId, element, onSubmit, setText } from './dom.js'
-import { describe, isLive, Lanes } from './lanes.js'
+import { isLive, Lanes } from './lanes.js'
 import { startChat } from './panels/chat.js'
 import { startCursors } from './panels/cursors.js'
 import { startEcho } from './panels/echo.js'
@@ -12,6 +12,7 @@ import { startStats } from './panels/stats.js'
 import { TaskList } from './panels/tasks.js'
 import { Session } from './session.js'
 import { Timeline } from './timeline.js'
+import { describe } from './words.js'
 
 /** @typedef {import('./client.js').Status} Status */
 

@@ -1,9 +1,10 @@
 // Draws the lanes on one axis of time, which begins with the first of them. It goes on drawing while
 // something is under way, and stands still afterwards, so that it can be read at leisure.
 
-import { byId, duration } from './dom.js'
+import { byId } from './dom.js'
 import { beginOf, isLive, now } from './lanes.js'
 import { Pen } from './pen.js'
+import { captionOf, isGood } from './words.js'
 
 /** Where a lane is drawn. @typedef {{ top: number, height: number, time: number }} Place */
 
@@ -136,35 +137,16 @@ export class Timeline {
     }
     const least = height > 8 ? 4 : 2
     for (const { from, to } of calls) pen.bar('call', box(from, to, least))
-    for (const { to } of attempts.slice(0, endedAt === undefined ? undefined : -1)) {
-      if (to !== undefined) pen.end('failed', this.#x(to), y + thick / 2, thick)
+    for (const { to, end } of attempts) {
+      if (to !== undefined && end) pen.end(end, this.#x(to), y + thick / 2, thick)
     }
-    if (endedAt !== undefined && task && task.state !== 'queued' && task.state !== 'running') {
-      pen.end(task.state, this.#x(endedAt), y + thick / 2, thick)
+    if (endedAt !== undefined && attempts.length === 0) {
+      pen.end('cancelled', this.#x(endedAt), y + thick / 2, thick)
     }
     if (!isTall) return
-    for (const { to, status = 0 } of calls) {
-      if (to !== undefined)
-        pen.flag(status >= 200 && status < 300 ? 'ink' : 'failed', this.#x(to), y)
+    for (const call of calls) {
+      if (call.to !== undefined) pen.flag(isGood(call) ? 'ink' : 'failed', this.#x(call.to), y)
     }
     pen.write('ink', captionOf(lane), Math.max(SIDE, this.#x(beginOf(lane))), top + 7)
   }
-}
-
-/** @param {Lane} lane */
-function captionOf(lane) {
-  const { label, calls, task, attempts, endedAt } = lane
-  const [call] = calls
-  const parts = [label]
-  if (call?.to !== undefined) {
-    parts.push(call.status === 0 ? 'no answer' : `reply ${duration(call.to - call.from)}`)
-  }
-  if (task && endedAt !== undefined) {
-    parts.push(`${task.state} ${duration(endedAt - beginOf(lane))}`)
-  } else if (task?.state === 'running' && task.progress !== null) {
-    parts.push(`${Math.floor(task.progress * 100)} %`)
-  } else if (task?.state === 'queued') {
-    parts.push(attempts.length > 0 ? 'waiting to retry' : 'waiting')
-  }
-  return parts.join(' · ')
 }

@@ -38,6 +38,8 @@ interface Action {
 /** The life of a request and of the task that it made. All times: milliseconds since 1970. */
 interface Lane {
   readonly label: string
+  /** When it came into the picture. */
+  readonly since: number
   /** Undefined for a task that somebody else has sent. */
   readonly action?: Action
   /** Its answer will name a task. */
@@ -63,6 +65,7 @@ interface Attempt {
   readonly number: number
   readonly from: number
   to?: number
+  end?: 'succeeded' | 'failed' | 'cancelled'
   /** 0 to 1. */
   progress: number
 }
