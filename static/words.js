@@ -20,7 +20,7 @@ export function captionOf(lane) {
   } else if (task?.state === 'running' && task.progress !== null) {
     parts.push(`${Math.floor(task.progress * 100)} %`)
   } else if (task?.state === 'queued') {
-    parts.push(attempts.length > 0 ? 'waiting to retry' : 'waiting')
+    parts.push(attempts.length > 0 ? 'waiting to run again' : 'waiting')
   }
   return parts.join(' · ')
 }

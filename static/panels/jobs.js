@@ -36,7 +36,9 @@ export function startJobs(session, lanes, tasks) {
       session.call(action, 'POST', path, { body, makesTask: true }),
     )
     const refused = (await Promise.all(calls)).filter(({ isOk }) => !isOk)
-    const problem = refused[0] ? `${refused.length} of ${count} refused. ${refused[0].problem}` : ''
+    const many =
+      count > 1 && refused.length > 0 ? `${refused.length} of ${count} were not accepted. ` : ''
+    const problem = `${many}${refused[0]?.problem ?? ''}`
     setText(byId(`${form}-problem`, HTMLElement), problem)
   }
 
