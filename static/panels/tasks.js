@@ -1,8 +1,9 @@
 // The list of tasks, live: what the server knows of them, by state, with a button for what can be done.
 // It knows many tasks, and shows the newest of those that are asked for.
 
-import { byId, clock, duration, element, setText } from '../dom.js'
+import { byId, element, setText } from '../dom.js'
 import { resultOf } from '../result.js'
+import { TaskRow } from './task-row.js'
 
 const PAGE = 30 // rows, and as many more with each click
 const MAX_TASKS = 2_000 // known here
@@ -12,7 +13,7 @@ const MAX_PAGES = 20
 export class TaskList {
   /** @type {Map<string, Task>} */
   #tasks = new Map()
-  /** @type {Map<string, Row>} */
+  /** @type {Map<string, TaskRow>} */
   #rows = new Map()
   /** @type {Map<string, ((task?: Task) => void)[]>} */
   #waiting = new Map()
@@ -140,7 +141,7 @@ export class TaskList {
     for (const [id, row] of this.#rows) if (!kept.has(id)) this.#remove(id, row)
     let place = this.#list.firstElementChild
     for (const task of shown) {
-      const row = this.#rows.get(task.id) ?? new Row(task.id, (act) => this.#act(task.id, act))
+      const row = this.#rows.get(task.id) ?? new TaskRow(task.id, (act) => this.#act(task.id, act))
       this.#rows.set(task.id, row)
       row.show(task)
       if (row.item === place) place = place.nextElementSibling
@@ -160,7 +161,7 @@ export class TaskList {
   }
 
   // Whoever stood on it stays at the list.
-  /** @param {string} id @param {Row} row */
+  /** @param {string} id @param {TaskRow} row */
   #remove(id, row) {
     if (row.item.contains(document.activeElement)) this.#list.focus()
     row.item.remove()
@@ -179,86 +180,4 @@ export class TaskList {
     if (isOk) this.#hear([data])
     else row?.showResult(element('p', { className: 'problem', textContent: problem }))
   }
-}
-
-const ACTS = {
-  queued: 'Cancel',
-  running: 'Cancel',
-  succeeded: 'Result',
-  failed: 'Retry',
-  cancelled: 'Retry',
-}
-
-class Row {
-  item = element('li')
-  #state = element('span', { className: 'state' })
-  #when = element('span', { className: 'when' })
-  #note = element('span', { className: 'note' })
-  #bar = element('progress', { max: 1 })
-  #button = element('button', { className: 'quiet' })
-  #result = element('div', { className: 'result' })
-  /** @type {Task | undefined} */
-  #task
-  #act
-
-  /** @param {string} id @param {(act: string) => void} act */
-  constructor(id, act) {
-    this.#act = act
-    this.#button.onclick = () => act(this.#button.value)
-    this.#bar.setAttribute('aria-label', `Progress of task ${id}`)
-    const name = element('strong')
-    this.item.append(
-      this.#state,
-      name,
-      this.#when,
-      this.#button,
-      this.#bar,
-      this.#note,
-      this.#result,
-    )
-  }
-
-  /** @param {Task} task */
-  show(task) {
-    if (task === this.#task) return
-    const isNews = this.#task && !this.#task.endedAt && task.endedAt
-    this.#task = task
-    const { id, name, state, cancelling, progress } = task
-    this.item.dataset.state = state
-    setText(this.#state, cancelling ? 'stopping' : state)
-    const title = this.item.querySelector('strong')
-    if (title) setText(title, name)
-    setText(this.#when, whenOf(task))
-    setText(this.#note, noteOf(task))
-    this.#bar.hidden = state !== 'running'
-    this.#bar.value = progress ?? 0
-    const act = ACTS[state]
-    this.#button.value = act
-    this.#button.disabled = cancelling
-    setText(this.#button, act)
-    this.#button.setAttribute('aria-label', `${act}: ${name} ${id}`)
-    if (!task.endedAt) this.#result.replaceChildren()
-    if (isNews && state === 'succeeded' && name.startsWith('render')) this.#act(act)
-  }
-
-  /** @param {HTMLElement} result */
-  showResult(result) {
-    this.#result.replaceChildren(result)
-  }
-}
-
-/** @param {Task} task */
-function whenOf({ createdAt, startedAt, endedAt, attempt, attempts }) {
-  const parts = [clock(createdAt)]
-  if (attempts > 1 && attempt > 0) parts.push(`attempt ${attempt} of ${attempts}`)
-  if (startedAt && endedAt)
-    parts.push(`ran ${duration(Date.parse(endedAt) - Date.parse(startedAt))}`)
-  return parts.join(' · ')
-}
-
-/** @param {Task} task */
-function noteOf({ state, note, error, runAt }) {
-  const again = state === 'queued' && runAt ? ` Again at ${clock(runAt)}.` : ''
-  if (error && state !== 'succeeded') return `${error.message}.${again}`
-  return state === 'running' ? (note ?? '') : again
 }

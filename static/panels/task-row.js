@@ -1,0 +1,86 @@
+// A row of the list of tasks: what is known of one, and a button.
+
+import { clock, duration, element, setText } from '../dom.js'
+
+const ACTS = {
+  queued: 'Cancel',
+  running: 'Cancel',
+  succeeded: 'Result',
+  failed: 'Retry',
+  cancelled: 'Retry',
+}
+
+/** One task in the list. Its button does what can be done: it stays the same one, for whoever stands on it. */
+export class TaskRow {
+  item = element('li')
+  #state = element('span', { className: 'state' })
+  #when = element('span', { className: 'when' })
+  #note = element('span', { className: 'note' })
+  #bar = element('progress', { max: 1 })
+  #button = element('button', { className: 'quiet' })
+  #result = element('div', { className: 'result' })
+  /** @type {Task | undefined} */
+  #task
+  #act
+
+  /** @param {string} id @param {(act: string) => void} act */
+  constructor(id, act) {
+    this.#act = act
+    this.#button.onclick = () => act(this.#button.value)
+    this.#bar.setAttribute('aria-label', `Progress of task ${id}`)
+    const name = element('strong')
+    this.item.append(
+      this.#state,
+      name,
+      this.#when,
+      this.#button,
+      this.#bar,
+      this.#note,
+      this.#result,
+    )
+  }
+
+  /** @param {Task} task */
+  show(task) {
+    if (task === this.#task) return
+    const isNews = this.#task && !this.#task.endedAt && task.endedAt
+    this.#task = task
+    const { id, name, state, cancelling, progress } = task
+    this.item.dataset.state = state
+    setText(this.#state, cancelling ? 'stopping' : state)
+    const title = this.item.querySelector('strong')
+    if (title) setText(title, name)
+    setText(this.#when, whenOf(task))
+    setText(this.#note, noteOf(task))
+    this.#bar.hidden = state !== 'running'
+    this.#bar.value = progress ?? 0
+    const act = ACTS[state]
+    this.#button.value = act
+    this.#button.disabled = cancelling
+    setText(this.#button, act)
+    this.#button.setAttribute('aria-label', `${act}: ${name} ${id}`)
+    if (!task.endedAt) this.#result.replaceChildren()
+    if (isNews && state === 'succeeded' && name.startsWith('render')) this.#act(act)
+  }
+
+  /** @param {HTMLElement} result */
+  showResult(result) {
+    this.#result.replaceChildren(result)
+  }
+}
+
+/** @param {Task} task */
+function whenOf({ createdAt, startedAt, endedAt, attempt, attempts }) {
+  const parts = [clock(createdAt)]
+  if (attempts > 1 && attempt > 0) parts.push(`attempt ${attempt} of ${attempts}`)
+  if (startedAt && endedAt)
+    parts.push(`ran ${duration(Date.parse(endedAt) - Date.parse(startedAt))}`)
+  return parts.join(' · ')
+}
+
+/** @param {Task} task */
+function noteOf({ state, note, error, runAt }) {
+  const again = state === 'queued' && runAt ? ` Again at ${clock(runAt)}.` : ''
+  if (error && state !== 'succeeded') return `${error.message}.${again}`
+  return state === 'running' ? (note ?? '') : again
+}
