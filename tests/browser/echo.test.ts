@@ -1,0 +1,78 @@
+// The smallest client in a real browser: it works, can be used by everybody, and runs nothing but its
+// own script. That the console stays clean is part of every test here.
+
+import assert from 'node:assert/strict'
+import type { Page } from 'playwright-core'
+import { startApp } from '../helpers.ts'
+import { browserTest, expectProblems, findViolations, openPage } from './browser.ts'
+
+for (const theme of ['light', 'dark'] as const) {
+  browserTest(`it says what it is told back, and axe finds nothing, ${theme}`, async (t) => {
+    const { url } = await startApp(t)
+    const page = await openPage(t, `${url}/echo.html`, { theme })
+    await page.getByText('connected').waitFor()
+
+    await page.getByLabel('Say something').fill('hello <b>there</b>')
+    await page.getByRole('button', { name: 'Send' }).click()
+
+    await page.getByText('You said: hello <b>there</b>').waitFor()
+    assert.equal(await page.getByLabel('Say something').inputValue(), '')
+    assert.deepEqual(await findViolations(page), [])
+  })
+}
+
+/** The directives that the page's policy has refused something by, once there are so many. */
+async function hearRefusals(page: Page): Promise<(count: number) => Promise<string[]>> {
+  const heard = await page.evaluateHandle(() => {
+    const directives: string[] = []
+    document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
+      directives.push(effectiveDirective)
+    })
+    return directives
+  })
+  return async (count) => {
+    await page.waitForFunction(([heard, count]) => heard.length >= count, [heard, count] as const)
+    return (await heard.jsonValue()).toSorted()
+  }
+}
+
+browserTest('no script and no style runs that stands in the page itself', async (t) => {
+  const { url } = await startApp(t)
+  const page = await openPage(t, `${url}/echo.html`)
+  expectProblems(page, /violates the following Content Security Policy directive/)
+  const refusals = await hearRefusals(page)
+
+  const [title, color] = await page.evaluate(() => {
+    const script = document.createElement('script')
+    script.textContent = 'document.title = "run"'
+    document.body.append(script)
+    const button = document.createElement('button')
+    button.setAttribute('onclick', 'document.title = "run"')
+    button.click()
+    button.setAttribute('style', 'color: red')
+    return [document.title, button.style.color]
+  })
+
+  assert.match(title!, /^Echo/)
+  assert.equal(color, '')
+  assert.deepEqual(await refusals(3), ['script-src-attr', 'script-src-elem', 'style-src-attr'])
+})
+
+browserTest('nothing is loaded from elsewhere, and nothing told there', async (t) => {
+  const { url } = await startApp(t)
+  const { url: elsewhere } = await startApp(t) // it is there, and would answer
+  const page = await openPage(t, `${url}/echo.html`)
+  expectProblems(page, /Content Security Policy/)
+  expectProblems(page, new RegExp(`^(another host|failed): ${elsewhere}/`))
+  const refusals = await hearRefusals(page)
+
+  const outcome = await page.evaluate((elsewhere) => {
+    new Image().src = `${elsewhere}/icon.svg`
+    new WebSocket(`${elsewhere.replace('http', 'ws')}/ws`)
+    const fetched = fetch(`${elsewhere}/healthz`, { mode: 'no-cors' })
+    return fetched.then(() => 'answered').catch(() => 'refused')
+  }, elsewhere)
+
+  assert.equal(outcome, 'refused')
+  assert.deepEqual(await refusals(3), ['connect-src', 'connect-src', 'img-src'])
+})
