@@ -1,7 +1,7 @@
 // The demo page, put together: the timeline, a session with the server, and the panels, each of which
 // does one thing. What comes from outside is put in as text, never as markup.
 
-import { byId, element, onSubmit, setText } from './dom.js'
+import { byId, element, onSubmit, say, setText } from './dom.js'
 import { isLive, Lanes } from './lanes.js'
 import { startChat } from './panels/chat.js'
 import { startCursors } from './panels/cursors.js'
@@ -28,13 +28,13 @@ start()
 
 function start() {
   const tasks = new TaskList(session, lanes)
-  setText(byId('me', HTMLElement), session.user)
+  say('me', session.user)
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (
     document.querySelectorAll('[data-open-only]')
   )) {
     button.disabled = !session.isOpen
   }
-  byId('guarded', HTMLElement).hidden = session.isOpen
+  byId('guarded').hidden = session.isOpen
   session.connect(showStatus)
   tasks.start()
   startJobs(session, lanes, tasks)
@@ -43,7 +43,7 @@ function start() {
   startCursors(session)
   startEcho(session, lanes)
   startStats(session)
-  byId('panels', HTMLElement).inert = false
+  byId('panels').inert = false
   addEventListener('online', () => session.wake())
   byId('wake', HTMLButtonElement).onclick = () => session.wake()
 }
@@ -52,7 +52,7 @@ function start() {
 async function logIn() {
   const form = byId('login', HTMLFormElement)
   const token = byId('token', HTMLInputElement)
-  const problem = byId('login-problem', HTMLElement)
+  const problem = byId('login-problem')
   session.onRefused = (why) => {
     form.hidden = false
     setText(problem, why)
@@ -71,11 +71,11 @@ async function logIn() {
     const refusal = await session.knock()
     if (!refusal) return
     if (!session.isOpen) break
-    setText(byId('status', HTMLElement), refusal)
+    say('status', refusal)
     await new Promise((resolve) => setTimeout(resolve, 2_000))
   }
   form.hidden = false
-  setText(byId('status', HTMLElement), 'This server wants a token.')
+  say('status', 'This server wants a token.')
   token.focus()
   await isLetIn
 }
@@ -86,8 +86,8 @@ let countdown
 /** @param {Status} status @param {number} delay @param {string} reason */
 function showStatus(status, delay, reason) {
   clearInterval(countdown)
-  byId('light', HTMLElement).dataset.status = status
-  byId('wake', HTMLElement).hidden = status !== 'waiting'
+  byId('light').dataset.status = status
+  byId('wake').hidden = status !== 'waiting'
   const due = Date.now() + delay
   const why = reason && ` (${reason.replace(/^Error: /, '')})`
   const show = () => {
@@ -99,7 +99,7 @@ function showStatus(status, delay, reason) {
       closed: `disconnected${why}`,
       waiting: `${offline}reconnecting in ${seconds} s${why}`,
     } // prettier-ignore
-    setText(byId('status', HTMLElement), words[status])
+    say('status', words[status])
   }
   show()
   if (status === 'waiting') countdown = setInterval(show, 1_000)
@@ -107,7 +107,7 @@ function showStatus(status, delay, reason) {
 
 // The figures of the last actions in words. That it is answered, and that it is over, is said aloud.
 function showWords() {
-  const list = byId('words', HTMLOListElement)
+  const list = byId('words')
   /** @type {Map<Action, { line: HTMLLIElement, phase: number }>} */
   const shown = new Map()
   lanes.onAction = (action) => {
@@ -119,7 +119,7 @@ function showWords() {
     setText(entry.line, words)
     const phase = phaseOf(action)
     const isPost = action.lanes[0]?.label.startsWith('POST')
-    if (isPost && phase > entry.phase) setText(byId('aloud', HTMLElement), words)
+    if (isPost && phase > entry.phase) say('aloud', words)
     entry.phase = phase
     const [oldest] = shown
     if (shown.size <= MAX_WORDS || !oldest) return

@@ -4,11 +4,11 @@ const LONG = 600 // characters: a longer text is folded
 
 /**
  * The element with this id. Throws if the page has none of this type.
- * @template {Element} T
+ * @template {Element} [T=HTMLElement]
  * @param {string} id
- * @param {new () => T} type
+ * @param {new () => T} [type]
  */
-export function byId(id, type) {
+export function byId(id, type = /** @type {any} */ (HTMLElement)) {
   const found = document.getElementById(id)
   if (found instanceof type) return found
   throw new Error(`expected a ${type.name} with the id "${id}"`)
@@ -30,6 +30,9 @@ export function element(tag, properties = {}, ...children) {
 export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text
 }
+
+/** @param {string} id @param {string} text */
+export const say = (id, text) => setText(byId(id), text)
 
 /** A text of whatever length: of a long one the beginning, the whole behind it. @param {string} text */
 export function foldable(text) {

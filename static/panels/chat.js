@@ -1,7 +1,7 @@
 // A chat with rooms: who is there, what was said before, who is typing. What is said while the server
 // is away waits under the log, and is sent when it is back.
 
-import { addLine, byId, clock, element, foldable, messageOf, onSubmit, setText } from '../dom.js'
+import { addLine, byId, clock, element, foldable, messageOf, onSubmit, say } from '../dom.js'
 
 const TYPING_EVERY = 2_000 // milliseconds between two hints
 const TYPING_LASTS = 4_000 // milliseconds, after the last
@@ -9,7 +9,7 @@ const NAMED = 20 // members by name
 
 /** @param {Session} session */
 export function startChat(session) {
-  const log = byId('chat-log', HTMLUListElement)
+  const log = byId('chat-log')
   const text = byId('chat-text', HTMLInputElement)
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   const typing = new Map()
@@ -21,7 +21,7 @@ export function startChat(session) {
   let hinted = Number.NEGATIVE_INFINITY
 
   onSubmit('chat-join', enter)
-  onSubmit('chat-say', say)
+  onSubmit('chat-say', speak)
   text.oninput = () => {
     if (performance.now() - hinted < TYPING_EVERY) return
     hinted = performance.now()
@@ -32,7 +32,7 @@ export function startChat(session) {
   function enter() {
     leave()
     room = byId('chat-room', HTMLInputElement).value
-    setText(byId('chat-say-label', HTMLElement), `Say in ${room}`)
+    say('chat-say-label', `Say in ${room}`)
     log.replaceChildren()
     let isBack = false
     leave = session.subscribe(`room:${room}`, {
@@ -67,7 +67,7 @@ export function startChat(session) {
     })
   }
 
-  async function say() {
+  async function speak() {
     const said = text.value
     const line = element(
       'li',
@@ -75,7 +75,7 @@ export function startChat(session) {
       element('small', { textContent: 'on its way: ' }),
       foldable(said),
     )
-    byId('chat-pending', HTMLUListElement).append(line)
+    byId('chat-pending').append(line)
     text.value = ''
     hinted = Number.NEGATIVE_INFINITY
     try {
@@ -109,14 +109,14 @@ export function startChat(session) {
   function sayWhoTypes() {
     const names = [...typing.keys()].slice(0, 3).join(', ')
     const verb = typing.size > 1 ? 'are' : 'is'
-    setText(byId('chat-typing', HTMLElement), names && `${names} ${verb} typing …`)
+    say('chat-typing', names && `${names} ${verb} typing …`)
   }
 
   function showMembers() {
     const names = [...members].slice(0, NAMED)
     const rest = count - names.length
     const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '')
-    setText(byId('chat-members', HTMLElement), `${count} in ${room}: ${list}`)
+    say('chat-members', `${count} in ${room}: ${list}`)
   }
 }
 

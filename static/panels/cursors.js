@@ -12,7 +12,7 @@ const GONE_AFTER = 15_000 // milliseconds without a move
 
 /** @param {Session} session */
 export function startCursors(session) {
-  const stage = byId('stage', HTMLElement)
+  const stage = byId('stage')
   /** @type {Map<string, Cursor>} */
   const cursors = new Map()
   let here = { x: 0.5, y: 0.5 }
@@ -76,7 +76,7 @@ export function startCursors(session) {
   /** @param {number} count */
   function sayCount(count) {
     setText(
-      byId('cursors-count', HTMLElement),
+      byId('cursors-count'),
       count === 1 ? 'Only you look at this page.' : `${count} people look at this page.`,
     )
   }

@@ -4,7 +4,7 @@ import { addLine, byId, duration, element, foldable, messageOf, onSubmit } from 
 
 /** @param {Session} session @param {Lanes} lanes */
 export function startEcho(session, lanes) {
-  const log = byId('echo-log', HTMLUListElement)
+  const log = byId('echo-log')
   /** Those that wait for their echo, oldest first. @type {((text?: string) => void)[]} */
   const waiting = []
   /** @type {Promise<WebSocket> | undefined} */

@@ -1,7 +1,7 @@
 // Jobs: work after the reply, beside the same work in the request; a picture drawn in a thread, beside
 // the same one drawn where everybody waits for it.
 
-import { byId, duration, element, onSubmit, setText } from '../dom.js'
+import { byId, duration, element, onSubmit, say, setText } from '../dom.js'
 import { resultOf } from '../result.js'
 
 /** What the buttons send: what it is called, how many, and where to.
@@ -39,12 +39,12 @@ export function startJobs(session, lanes, tasks) {
     const many =
       count > 1 && refused.length > 0 ? `${refused.length} of ${count} were not accepted. ` : ''
     const problem = `${many}${refused[0]?.problem ?? ''}`
-    setText(byId(`${form}-problem`, HTMLElement), problem)
+    say(`${form}-problem`, problem)
   }
 
   /** @param {'inside' | 'after'} where @param {string} title @param {string} path */
   async function race(where, title, path) {
-    const output = byId(where, HTMLElement)
+    const output = byId(where)
     const started = performance.now()
     const passed = () => performance.now() - started
     const timer = setInterval(
@@ -72,7 +72,7 @@ export function startJobs(session, lanes, tasks) {
   /** @param {boolean} isInThread */
   async function draw(isInThread) {
     const where = isInThread ? 'in a thread' : 'on the main thread'
-    const place = byId(isInThread ? 'in-thread' : 'on-main', HTMLElement)
+    const place = byId(isInThread ? 'in-thread' : 'on-main')
     place.replaceChildren(element('p', { textContent: 'drawing …' }))
     const action = lanes.act(`A picture, ${where}`)
     const stop = probe(`Others meanwhile, ${where}`)

@@ -1,7 +1,7 @@
 // Notifications: a request for a user, answered at once; the message comes to all of their windows
 // some seconds later, over the socket.
 
-import { addLine, byId, clock, element, foldable, onSubmit, setText } from '../dom.js'
+import { addLine, byId, clock, element, foldable, onSubmit, say, setText } from '../dom.js'
 
 /** @param {Session} session @param {Lanes} lanes */
 export function startNotifications(session, lanes) {
@@ -18,7 +18,7 @@ export function startNotifications(session, lanes) {
     const action = lanes.act(`Notification for ${user}`)
     const options = { body, makesTask: true }
     const { isOk, problem } = await session.call(action, 'POST', `/notify/${user}`, options)
-    setText(byId('notify-answer', HTMLElement), isOk ? `Accepted. ${user} hears it soon.` : problem)
+    say('notify-answer', isOk ? `Accepted. ${user} hears it soon.` : problem)
     if (isOk) text.value = ''
   })
 
@@ -26,7 +26,7 @@ export function startNotifications(session, lanes) {
     onMessage({ data, at }) {
       const { from, message } = /** @type {{ from: string, message: string }} */ (data)
       const who = element('small', { textContent: `${clock(at)} from ${from}: ` })
-      addLine(byId('notifications', HTMLUListElement), who, foldable(message))
+      addLine(byId('notifications'), who, foldable(message))
     },
   })
 }

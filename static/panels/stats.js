@@ -1,7 +1,7 @@
 // The server’s figures, once a second, each in words and with the last minute of it.
 
 import { Chart } from '../chart.js'
-import { byId, duration, element, setText } from '../dom.js'
+import { byId, duration, element, say, setText } from '../dom.js'
 
 /** Where it is shown, what it is called, what the height stands for at least, what is drawn, and in words.
  * @typedef {[place: string, name: string, least: number, values: (stats: Stats) => number[],
@@ -51,7 +51,7 @@ export function startStats(session) {
   const charts = FIGURES.map(([place, name, least, values, words]) => {
     const output = element('output', { textContent: 'no figures yet' })
     const figure = element('figure', {}, element('figcaption', {}, `${name}: `, output))
-    byId(place, HTMLElement).append(figure)
+    byId(place).append(figure)
     return { chart: new Chart(figure, 2, least), output, values, words }
   })
   session.subscribe('stats', {
@@ -62,7 +62,6 @@ export function startStats(session) {
         setText(output, words(stats))
       }
     },
-    onError: () =>
-      setText(byId('stats-problem', HTMLElement), 'Only an admin may see these figures.'),
+    onError: () => say('stats-problem', 'Only an admin may see these figures.'),
   })
 }

@@ -23,7 +23,7 @@ export class TaskList {
   #most = PAGE
   #isDue = false
   #states = byId('states', HTMLFieldSetElement)
-  #list = byId('task-list', HTMLUListElement)
+  #list = byId('task-list')
   #more = byId('more-tasks', HTMLButtonElement)
 
   /** @param {Session} session @param {Lanes} lanes */
