@@ -18,7 +18,7 @@ import { describe } from './words.js'
 
 const lanes = new Lanes()
 const session = new Session(lanes)
-const MAX_WORDS = 6 // actions, in words
+const MAX_WORDS = 4 // actions
 
 new Timeline(lanes)
 showWords()

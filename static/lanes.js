@@ -51,12 +51,8 @@ export class Lanes {
     return { title, lanes: [], most: 0 }
   }
 
-  /**
-   * A request is sent: one more of a lane, or of a task that has one, or the first of its own.
-   * @param {Action} action
-   * @param {string} label
-   * @param {{ makesTask?: boolean, ofTask?: string | undefined, lane?: Lane | undefined }} [options]
-   */
+  /** A request is sent: one more of a lane, or of a task that has one, or the first of its own.
+   * @param {Action} action @param {string} label @param {CallOptions} [options] */
   call(action, label, { makesTask = false, ofTask = '', lane: own } = {}) {
     /** @type {Call} */
     const call = { from: now() }

@@ -4,6 +4,8 @@
  *   | 'succeeded' | 'failed' | 'cancelled' | 'socket'} Colour */
 /** Left, top, width and height in pixels. @typedef {readonly [number, number, number, number]} Box */
 
+const SIGNS = { succeeded: '✓', failed: '✕', cancelled: '■' }
+
 export class Pen {
   #canvas
   #context
@@ -62,11 +64,8 @@ export class Pen {
     this.#fill(colour, [x - 5, y - 5], [x + 5, y - 5], [x, y + 3])
   }
 
-  /** An end, with a sign for those who can’t tell the colours.
-   * @param {'succeeded' | 'failed' | 'cancelled'} end
-   * @param {number} x
-   * @param {number} y its middle
-   * @param {number} height */
+  /** An end, with a sign for those who can’t tell the colours. `y` is its middle.
+   * @param {keyof typeof SIGNS} end @param {number} x @param {number} y @param {number} height */
   end(end, x, y, height) {
     const context = this.#context
     if (height < 8) return this.bar(end, [x - 1, y - height / 2, 3, height])
@@ -74,10 +73,9 @@ export class Pen {
     context.beginPath()
     context.arc(x, y, 7, 0, 7)
     context.fill()
-    if (end === 'succeeded') this.#lines('card', [x - 3, y], [x - 1, y + 3], [x + 3.5, y - 3])
-    if (end !== 'failed') return end === 'cancelled' && this.bar('card', [x - 2.5, y - 2.5, 5, 5])
-    this.#lines('card', [x - 3, y - 3], [x + 3, y + 3])
-    this.#lines('card', [x + 3, y - 3], [x - 3, y + 3])
+    context.fillStyle = this.#colour('card')
+    context.textAlign = 'center'
+    context.fillText(SIGNS[end], x, y + 1)
   }
 
   /** @param {Colour} colour @param {number} x @param {number} [bottom] */
@@ -103,16 +101,6 @@ export class Pen {
     context.beginPath()
     for (const point of points) context.lineTo(...point)
     context.fill()
-  }
-
-  /** @param {Colour} colour @param {...[number, number]} points */
-  #lines(colour, ...points) {
-    const context = this.#context
-    context.strokeStyle = this.#colour(colour)
-    context.lineWidth = 1.75
-    context.beginPath()
-    for (const point of points) context.lineTo(...point)
-    context.stroke()
   }
 
   /** @param {Colour} colour */

@@ -17,7 +17,7 @@ export class Session {
   /** @type {Client | undefined} */
   #client
   #token = ''
-  #hinted = 0
+  #nextHint = 0
   #lanes
 
   /** @param {Lanes} lanes */
@@ -93,18 +93,15 @@ export class Session {
 
   /** A message that counts at this moment only. @param {string} topic @param {unknown} data */
   hint(topic, data) {
-    if (performance.now() - this.#hinted > 66) this.#lanes.tick(true) // the client sends no more
-    this.#hinted = performance.now()
+    if (performance.now() > this.#nextHint) {
+      this.#lanes.tick(true)
+      this.#nextHint = performance.now() + 66 // the client sends no more
+    }
     this.#connected.publish(topic, data, { transient: true }).catch(() => {}) // the next one will do
   }
 
-  /**
-   * A request that is drawn on the timeline.
-   * @param {Action} action
-   * @param {string} method
-   * @param {string} path
-   * @param {{ body?: string, makesTask?: boolean, ofTask?: string }} [options]
-   */
+  /** A request that is drawn on the timeline. @param {Action} action @param {string} method
+   * @param {string} path @param {CallOptions & { body?: string }} [options] */
   async call(action, method, path, { body, ...lane } = {}) {
     const sent = this.#lanes.call(action, `${method} ${path}`, lane)
     const answered = (/** @type {Response | undefined} */ response) => {
@@ -114,13 +111,8 @@ export class Session {
     return this.fetch(method, path, { body, answered })
   }
 
-  /**
-   * A request. Never rejects: what went wrong is in words in `problem`.
-   * @param {string} method
-   * @param {string} path
-   * @param {{ body?: string | undefined, answered?: (response?: Response) => void }} [options]
-   * @returns {Promise<Reply>}
-   */
+  /** A request. Never rejects: what went wrong is in words in `problem`. @param {string} method
+   * @param {string} path @param {FetchOptions} [options] @returns {Promise<Reply>} */
   async fetch(method, path, { body, answered = () => {} } = {}) {
     /** @type {Record<string, string>} */
     const headers = this.#token ? { authorization: `Bearer ${this.#token}` } : {}

@@ -68,6 +68,11 @@ export class Timeline {
     for (const [index, lane] of shown.entries()) {
       this.#drawLane(lane, { top: SOCKET + index * row, height: row, time })
     }
+    const { length } = this.#lanes.all
+    if (length > shown.length) {
+      const words = `${shown.length} of ${length} are drawn`
+      this.#pen.write('soft', words, this.#pen.width, SOCKET / 4)
+    }
   }
 
   // As many as there is room for: the oldest of those under way, and the newest of the others.

@@ -76,6 +76,22 @@ interface Tick {
   readonly isSent: boolean
 }
 
+interface CallOptions {
+  /** Its answer will name a task. */
+  makesTask?: boolean
+  /** It is about a task that is there. */
+  ofTask?: string
+  /** It is one more of the same. */
+  lane?: Lane | undefined
+}
+
+interface FetchOptions {
+  /** JSON. */
+  body?: string | undefined
+  /** Hears of the answer before its body is read; without one, that none came. */
+  answered?: (response?: Response) => void
+}
+
 /** What came of a request. */
 interface Reply {
   readonly isOk: boolean
