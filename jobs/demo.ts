@@ -2,7 +2,8 @@
 // at once.
 
 import { isName, NAME_RULE } from '../lib/names.ts'
-import { numbersOf, wholeOf } from '../lib/numbers.ts'
+import { numbersOf } from '../lib/numbers.ts'
+import { wholeOf } from '../lib/query.ts'
 import { HttpError, json, type Reply, unprocessable } from '../lib/reply.ts'
 import type { Request } from '../lib/request.ts'
 import type { Handler } from '../lib/router.ts'
