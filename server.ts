@@ -118,7 +118,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   })
 
   const files = await fileRoutes(additions.files ?? STATIC)
-  const own = createRoutes({ auth, tasks, jobs, metrics, isDraining: () => isDraining })
+  const own = createRoutes({ auth, tasks, jobs, log, metrics, isDraining: () => isDraining })
   const http = new HttpServer({
     ...settings,
     log,
@@ -165,12 +165,13 @@ interface Parts {
   readonly auth: Auth
   readonly tasks: TaskQueue
   readonly jobs: Jobs
+  readonly log: Log
   readonly metrics: Metrics
   readonly isDraining: () => boolean
 }
 
-function createRoutes({ auth, tasks, jobs, metrics, isDraining }: Parts): Routes {
-  const demo = demoHandlers(tasks, jobs, auth.isOpen)
+function createRoutes({ auth, tasks, jobs, log, metrics, isDraining }: Parts): Routes {
+  const demo = demoHandlers({ tasks, jobs, log, isOpen: auth.isOpen, isDraining })
   const about = taskHandlers(tasks)
   return {
     'POST /process': demo.startProcess,

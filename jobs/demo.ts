@@ -1,14 +1,16 @@
 // The demo's routes that queue a job: each parses what came, adds a task behind its reply, and answers
-// at once.
+// at once. By switches in the query they show what happens otherwise.
 
+import type { Log } from '../lib/log.ts'
 import { isName, NAME_RULE } from '../lib/names.ts'
 import { numbersOf } from '../lib/numbers.ts'
-import { wholeOf } from '../lib/query.ts'
+import { flagOf, wholeOf } from '../lib/query.ts'
 import { HttpError, json, type Reply, unprocessable } from '../lib/reply.ts'
 import type { Request } from '../lib/request.ts'
 import type { Handler } from '../lib/router.ts'
 import { behind } from '../lib/task-routes.ts'
 import type { Definition, Task, TaskQueue } from '../tasks.ts'
+import { inRequest } from './in-request.ts'
 import type { Notification } from './notify.ts'
 import { VIEW, type View } from './render.ts'
 import type { Entry } from './write-log.ts'
@@ -22,14 +24,28 @@ export interface Jobs {
 const DEFAULT_MESSAGE = 'You have a notification'
 const MAX_MESSAGE = 60_000 // bytes: it goes to each socket of a user, in one frame
 
-/** `isOpen`: nobody proves who they are, and `?fail=` makes a job fail. */
-export function demoHandlers(tasks: TaskQueue, jobs: Jobs, isOpen: boolean) {
+export interface DemoOptions {
+  readonly tasks: TaskQueue
+  readonly jobs: Jobs
+  readonly log: Log
+  /** Nobody proves who they are. Only then a job can be asked to fail, or to be done the naive way. */
+  readonly isOpen: boolean
+  readonly isDraining: () => boolean
+}
+
+export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptions) {
+  const doInRequest = inRequest(log, isDraining)
+
   async function startProcess(request: Request): Promise<Reply> {
-    if (!isOpen && request.query.has('fail')) {
-      throw unprocessable('fail', 'expected none: only an open server can be asked to fail')
+    const { query } = request
+    checkSwitches(query, 'fail', 'wait')
+    const isToWait = flagOf(query, 'wait') === true
+    if (isToWait && query.has('fail')) {
+      throw unprocessable('fail', 'expected none with wait=true: only a task has attempts')
     }
-    const fail = wholeOf(request.query, 'fail', 0, 1_000) ?? 0
+    const fail = wholeOf(query, 'fail', 0, 1_000) ?? 0
     const entry = { line: `Processed: ${JSON.stringify(await request.json())}`, fail }
+    if (isToWait) return doInRequest(request, jobs.writeLog, entry)
     return accepted(await tasks.add(jobs.writeLog, entry, await behind(request)))
   }
 
@@ -45,6 +61,13 @@ export function demoHandlers(tasks: TaskQueue, jobs: Jobs, isOpen: boolean) {
   async function startRender(request: Request): Promise<Reply> {
     const view = numbersOf(request.hasBody ? await request.json() : {}, VIEW)
     return accepted(await tasks.add(jobs.render, view, await behind(request)))
+  }
+
+  // They are for looking on, and can be a nuisance to others: so not where there are others.
+  function checkSwitches(query: URLSearchParams, ...names: readonly string[]): void {
+    const refused = isOpen ? undefined : names.find((name) => query.has(name))
+    if (refused)
+      throw unprocessable(refused, `expected no ${refused}: only an open server takes it`)
   }
 
   return { startProcess, startNotification, startRender } satisfies Record<string, Handler>
