@@ -6,7 +6,7 @@
 import { fileURLToPath } from 'node:url'
 import { demoHandlers, type Jobs } from './jobs/demo.ts'
 import { notify } from './jobs/notify.ts'
-import { render } from './jobs/render.ts'
+import { render, renderBlocking } from './jobs/render.ts'
 import { writeLog } from './jobs/write-log.ts'
 import { clientAddress } from './lib/address.ts'
 import { Auth } from './lib/auth.ts'
@@ -94,6 +94,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     writeLog: writeLog(settings.workFile, settings.workSeconds),
     notify: notify((topic, data) => hub.publish(topic, data), settings.notifySeconds),
     render,
+    renderBlocking,
   }
   const tasks = new TaskQueue({
     ...settings,

@@ -12,26 +12,27 @@ import { behind } from '../lib/task-routes.ts'
 import type { Definition, Task, TaskQueue } from '../tasks.ts'
 import { inRequest } from './in-request.ts'
 import type { Notification } from './notify.ts'
-import { VIEW, type View } from './render.ts'
+import { MOST_BLOCKING, VIEW, type View } from './render.ts'
 import type { Entry } from './write-log.ts'
 
 export interface Jobs {
   readonly writeLog: Definition<Entry>
   readonly notify: Definition<Notification>
   readonly render: Definition<View>
+  readonly renderBlocking: Definition<View>
 }
-
-const DEFAULT_MESSAGE = 'You have a notification'
-const MAX_MESSAGE = 60_000 // bytes: it goes to each socket of a user, in one frame
 
 export interface DemoOptions {
   readonly tasks: TaskQueue
   readonly jobs: Jobs
   readonly log: Log
-  /** Nobody proves who they are. Only then a job can be asked to fail, or to be done the naive way. */
+  /** Nobody proves who they are. Only then the switches are there. */
   readonly isOpen: boolean
   readonly isDraining: () => boolean
 }
+
+const DEFAULT_MESSAGE = 'You have a notification'
+const MAX_MESSAGE = 60_000 // bytes: it goes to each socket of a user, in one frame
 
 export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptions) {
   const doInRequest = inRequest(log, isDraining)
@@ -59,8 +60,12 @@ export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptio
   }
 
   async function startRender(request: Request): Promise<Reply> {
+    checkSwitches(request.query, 'thread')
+    const isBlocking = flagOf(request.query, 'thread') === false
     const view = numbersOf(request.hasBody ? await request.json() : {}, VIEW)
-    return accepted(await tasks.add(jobs.render, view, await behind(request)))
+    if (isBlocking) checkBlocking(view)
+    const job = isBlocking ? jobs.renderBlocking : jobs.render
+    return accepted(await tasks.add(job, view, await behind(request)))
   }
 
   // They are for looking on, and can be a nuisance to others: so not where there are others.
@@ -71,6 +76,14 @@ export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptio
   }
 
   return { startProcess, startNotification, startRender } satisfies Record<string, Handler>
+}
+
+// Everybody else waits meanwhile.
+function checkBlocking({ width, height, iterations }: View): void {
+  const product = width * height * iterations
+  if (product <= MOST_BLOCKING) return
+  const most = `width × height × iterations of at most ${MOST_BLOCKING}`
+  throw unprocessable('', `expected ${most} for thread=false, got ${product}`)
 }
 
 function messageOf({ message = DEFAULT_MESSAGE }: Record<string, unknown>): string {

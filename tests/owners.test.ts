@@ -144,6 +144,8 @@ for (const [path, name] of [
   ['/process?fail=1', 'fail'],
   ['/process?wait=true', 'wait'],
   ['/process?wait=false', 'wait'],
+  ['/render?thread=false', 'thread'],
+  ['/render?thread=true', 'thread'],
 ]) {
   test(`POST ${path} is for an open server only`, async (t) => {
     const { url, tasks } = await startGuarded(t)
