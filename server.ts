@@ -6,7 +6,7 @@
 import { fileURLToPath } from 'node:url'
 import { demoHandlers, type Jobs } from './jobs/demo.ts'
 import { notify } from './jobs/notify.ts'
-import { render } from './jobs/render.ts'
+import { render, renderBlocking } from './jobs/render.ts'
 import { writeLog } from './jobs/write-log.ts'
 import { clientAddress } from './lib/address.ts'
 import { Auth } from './lib/auth.ts'
@@ -94,6 +94,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     writeLog: writeLog(settings.workFile, settings.workSeconds),
     notify: notify((topic, data) => hub.publish(topic, data), settings.notifySeconds),
     render,
+    renderBlocking,
   }
   const tasks = new TaskQueue({
     ...settings,
@@ -118,7 +119,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   })
 
   const files = await fileRoutes(additions.files ?? STATIC)
-  const own = createRoutes({ auth, tasks, jobs, metrics, isDraining: () => isDraining })
+  const own = createRoutes({ auth, tasks, jobs, log, metrics, isDraining: () => isDraining })
   const http = new HttpServer({
     ...settings,
     log,
@@ -165,12 +166,13 @@ interface Parts {
   readonly auth: Auth
   readonly tasks: TaskQueue
   readonly jobs: Jobs
+  readonly log: Log
   readonly metrics: Metrics
   readonly isDraining: () => boolean
 }
 
-function createRoutes({ auth, tasks, jobs, metrics, isDraining }: Parts): Routes {
-  const demo = demoHandlers(tasks, jobs, auth.isOpen)
+function createRoutes({ auth, tasks, jobs, log, metrics, isDraining }: Parts): Routes {
+  const demo = demoHandlers({ tasks, jobs, log, isOpen: auth.isOpen, isDraining })
   const about = taskHandlers(tasks)
   return {
     'POST /process': demo.startProcess,

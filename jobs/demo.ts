@@ -1,34 +1,52 @@
 // The demo's routes that queue a job: each parses what came, adds a task behind its reply, and answers
-// at once.
+// at once. By switches in the query they show what happens otherwise.
 
+import type { Log } from '../lib/log.ts'
 import { isName, NAME_RULE } from '../lib/names.ts'
-import { numbersOf, wholeOf } from '../lib/numbers.ts'
+import { numbersOf } from '../lib/numbers.ts'
+import { flagOf, wholeOf } from '../lib/query.ts'
 import { HttpError, json, type Reply, unprocessable } from '../lib/reply.ts'
 import type { Request } from '../lib/request.ts'
 import type { Handler } from '../lib/router.ts'
 import { behind } from '../lib/task-routes.ts'
 import type { Definition, Task, TaskQueue } from '../tasks.ts'
+import { inRequest } from './in-request.ts'
 import type { Notification } from './notify.ts'
-import { VIEW, type View } from './render.ts'
+import { MOST_BLOCKING, VIEW, type View } from './render.ts'
 import type { Entry } from './write-log.ts'
 
 export interface Jobs {
   readonly writeLog: Definition<Entry>
   readonly notify: Definition<Notification>
   readonly render: Definition<View>
+  readonly renderBlocking: Definition<View>
+}
+
+export interface DemoOptions {
+  readonly tasks: TaskQueue
+  readonly jobs: Jobs
+  readonly log: Log
+  /** Nobody proves who they are. Only then the switches are there. */
+  readonly isOpen: boolean
+  readonly isDraining: () => boolean
 }
 
 const DEFAULT_MESSAGE = 'You have a notification'
 const MAX_MESSAGE = 60_000 // bytes: it goes to each socket of a user, in one frame
 
-/** `isOpen`: nobody proves who they are, and `?fail=` makes a job fail. */
-export function demoHandlers(tasks: TaskQueue, jobs: Jobs, isOpen: boolean) {
+export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptions) {
+  const doInRequest = inRequest(log, isDraining)
+
   async function startProcess(request: Request): Promise<Reply> {
-    if (!isOpen && request.query.has('fail')) {
-      throw unprocessable('fail', 'expected none: only an open server can be asked to fail')
+    const { query } = request
+    checkSwitches(query, 'fail', 'wait')
+    const isToWait = flagOf(query, 'wait') === true
+    if (isToWait && query.has('fail')) {
+      throw unprocessable('fail', 'expected none with wait=true: only a task has attempts')
     }
-    const fail = wholeOf(request.query, 'fail', 0, 1_000) ?? 0
+    const fail = wholeOf(query, 'fail', 0, 1_000) ?? 0
     const entry = { line: `Processed: ${JSON.stringify(await request.json())}`, fail }
+    if (isToWait) return doInRequest(request, jobs.writeLog, entry)
     return accepted(await tasks.add(jobs.writeLog, entry, await behind(request)))
   }
 
@@ -42,11 +60,30 @@ export function demoHandlers(tasks: TaskQueue, jobs: Jobs, isOpen: boolean) {
   }
 
   async function startRender(request: Request): Promise<Reply> {
+    checkSwitches(request.query, 'thread')
+    const isBlocking = flagOf(request.query, 'thread') === false
     const view = numbersOf(request.hasBody ? await request.json() : {}, VIEW)
-    return accepted(await tasks.add(jobs.render, view, await behind(request)))
+    if (isBlocking) checkBlocking(view)
+    const job = isBlocking ? jobs.renderBlocking : jobs.render
+    return accepted(await tasks.add(job, view, await behind(request)))
+  }
+
+  // They are for looking on, and can be a nuisance to others: so not where there are others.
+  function checkSwitches(query: URLSearchParams, ...names: readonly string[]): void {
+    const refused = isOpen ? undefined : names.find((name) => query.has(name))
+    if (refused)
+      throw unprocessable(refused, `expected no ${refused}: only an open server takes it`)
   }
 
   return { startProcess, startNotification, startRender } satisfies Record<string, Handler>
+}
+
+// Everybody else waits meanwhile.
+function checkBlocking({ width, height, iterations }: View): void {
+  const product = width * height * iterations
+  if (product <= MOST_BLOCKING) return
+  const most = `width × height × iterations of at most ${MOST_BLOCKING}`
+  throw unprocessable('', `expected ${most} for thread=false, got ${product}`)
 }
 
 function messageOf({ message = DEFAULT_MESSAGE }: Record<string, unknown>): string {

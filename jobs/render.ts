@@ -1,5 +1,5 @@
-// The job of `POST /render`: a picture of the Mandelbrot set. It is nothing but arithmetic, and would
-// block the event loop for as long as it takes, so it runs in a thread.
+// The jobs of `POST /render`: a picture of the Mandelbrot set. It is nothing but arithmetic, and would
+// block the event loop for as long as it takes, so it runs in a thread. A second job shows just that.
 
 import type { TaskContext } from '../lib/context.ts'
 import { defineTask } from '../lib/definition.ts' // not all of tasks.ts: a thread needs no queue
@@ -18,6 +18,9 @@ export const VIEW = {
 
 export type View = Record<keyof typeof VIEW, number>
 
+/** Width × height × iterations, where they block: 2 s if all is inside, which is the slowest. */
+export const MOST_BLOCKING = 650_000_000
+
 const COLOURS = 256 // the first is for the inside
 const TIMEOUT = 120_000 // milliseconds
 
@@ -25,6 +28,9 @@ export const render = defineTask('render', draw, {
   thread: new URL(import.meta.url),
   timeout: TIMEOUT,
 })
+
+/** On the event loop: what a thread is for, is seen without one. */
+export const renderBlocking = defineTask('render-blocking', draw, { concurrency: 1 })
 
 function draw(view: View, context: TaskContext) {
   const { width, height, x, y, zoom, iterations } = view

@@ -1,7 +1,7 @@
 // The job of `POST /process`: some seconds of simulated work, then a line in a file.
 
 import { appendFile } from 'node:fs/promises'
-import { type Definition, defineTask, type Work } from '../tasks.ts'
+import { type Definition, defineTask, type TaskContext, type Work } from '../tasks.ts'
 
 export interface Entry {
   /** Without its line feed. */
@@ -10,11 +10,27 @@ export interface Entry {
   readonly fail: number
 }
 
+const STEPS = 20 // at most: after each it says how far it is
+const SHORTEST = 50 // milliseconds: more often nobody is told
+
 export function writeLog(file: string, seconds: number): Definition<Entry> {
+  const milliseconds = seconds * 1_000
+  const steps = Math.min(STEPS, Math.ceil(milliseconds / SHORTEST))
   const work: Work<Entry> = async ({ line, fail }, context) => {
-    await context.sleep(seconds * 1_000)
+    if (steps > 1) await pretend(milliseconds, steps, context)
+    else await context.sleep(milliseconds)
     if (context.attempt <= fail) throw new Error(`attempt ${context.attempt} fails, as asked for`)
     await appendFile(file, `${line}\n`)
   }
   return defineTask('write-log', work, { attempts: 3 })
+}
+
+// Each step has its time counted from the start, so that what comes late does not add up.
+async function pretend(milliseconds: number, steps: number, context: TaskContext): Promise<void> {
+  const start = performance.now()
+  for (let step = 1; step <= steps; step++) {
+    const due = start + (milliseconds * step) / steps
+    await context.sleep(Math.ceil(due - performance.now()))
+    context.progress(step / steps)
+  }
 }

@@ -45,6 +45,7 @@ const ANY_HOST = /^\/(healthz|readyz)\/?$/
 
 const STUCK = 60_000 // milliseconds: a connection on which nothing moves is cut
 const LINGER = 1_000 // milliseconds
+const CUT_GRACE = 100 // milliseconds for what was cut off to end
 
 /** What the parser's errors mean; any other is a 400. */
 const UNPARSED: Readonly<Record<string, number>> = {
@@ -94,14 +95,16 @@ export class HttpServer {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Takes no more connections. What is under way after so many milliseconds is cut off. */
+  /** Takes no more connections, and cuts off what would not be over in so many milliseconds. */
   async close(milliseconds: number): Promise<void> {
     const deadline = performance.now() + milliseconds
+    const grace = Math.min(CUT_GRACE, milliseconds / 10)
     const closed = new Promise((resolve) => this.#server.close(resolve))
-    await within(milliseconds, this.#replies.whenEmpty())
+    await within(milliseconds - grace, this.#replies.whenEmpty())
     this.#server.closeAllConnections()
     // A refused upgrade that nobody reads is no connection of Node's any more, and ends by itself.
-    await within(Math.max(0, deadline - performance.now()), closed)
+    const ended = Promise.all([closed, this.#replies.whenEmpty()])
+    await within(Math.max(0, deadline - performance.now()), ended)
   }
 
   // When a connection dies Node tells the reply whose turn it is, not those in line behind it.

@@ -1,4 +1,4 @@
-// Numbers out of what a client sent: each has a range, and what is outside is a 422 that names it.
+// Numbers out of a JSON body: each has a range, and what is outside is a 422 that points to it.
 
 import { unprocessable } from './reply.ts'
 
@@ -7,14 +7,6 @@ export interface NumberField {
   readonly least: number
   readonly most: number
   readonly isWhole: boolean
-}
-
-/** A whole number of the query. Undefined if it is not there. */
-export function wholeOf(query: URLSearchParams, name: string, least: number, most: number) {
-  const text = query.get(name)
-  if (text === null) return undefined
-  if (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text)
-  throw unprocessable(name, `expected a whole number from ${least} to ${most}`)
 }
 
 /** The numbers of a JSON object, with the default for each that is not there. */

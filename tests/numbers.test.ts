@@ -1,39 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { numbersOf, wholeOf } from '../lib/numbers.ts'
-
-const limit = (text: string) => wholeOf(new URLSearchParams(text), 'limit', 1, 100)
-
-const queries: [query: string, value: number | undefined][] = [
-  ['limit=1', 1],
-  ['limit=100', 100],
-  ['limit=007', 7],
-  ['other=5', undefined],
-]
-
-for (const [query, value] of queries) {
-  test(`a query ?${query} means ${value}`, () => assert.equal(limit(query), value))
-}
-
-for (const text of [
-  '0',
-  '101',
-  '',
-  '1.5',
-  '-1',
-  '+1',
-  '1e1',
-  '0x1',
-  ' 1',
-  '١',
-  '0000000001',
-  'x',
-]) {
-  test(`a query ?limit=${text} is a 422 that names it`, () => {
-    const errors = [{ pointer: 'limit', detail: 'expected a whole number from 1 to 100' }]
-    assert.throws(() => limit(`limit=${encodeURIComponent(text)}`), { status: 422, errors })
-  })
-}
+import { numbersOf } from '../lib/numbers.ts'
 
 const FIELDS = {
   size: { default: 5, least: 1, most: 10, isWhole: true },

@@ -140,10 +140,20 @@ test('a notification says from whom it is, whoever the query names', async (t) =
   assert.deepEqual([data.message, data.from], ['tea?', 'bob'])
 })
 
-test('a job can be told to fail on an open server only', async (t) => {
-  const { url, tasks } = await startGuarded(t)
-  const reply = await post(`${url}/process?fail=1`, {}, as('root', ADMIN))
-  assert.equal(reply.status, 422)
-  assert.equal((await jsonOf(reply)).errors[0].pointer, 'fail')
-  assert.equal(tasks.size, 0)
-})
+for (const [path, name] of [
+  ['/process?fail=1', 'fail'],
+  ['/process?wait=true', 'wait'],
+  ['/process?wait=false', 'wait'],
+  ['/render?thread=false', 'thread'],
+  ['/render?thread=true', 'thread'],
+]) {
+  test(`POST ${path} is for an open server only`, async (t) => {
+    const { url, tasks } = await startGuarded(t)
+    const reply = await post(`${url}${path}`, {}, ROOT)
+    assert.equal(reply.status, 422)
+    const [{ pointer, detail }] = (await jsonOf(reply)).errors
+    assert.equal(pointer, name)
+    assert.match(detail, /only an open server/)
+    assert.equal((await tasks.list({ limit: 1 })).tasks.length, 0)
+  })
+}

@@ -48,6 +48,29 @@ test('a job is answered before its work, and its line is in the file afterwards'
   assert.equal((await jsonOf(fetch(`${app.url}/tasks/${id}`))).state, 'succeeded')
 })
 
+test('who watches a job hears how far it is while it works, until the whole is done', async (t) => {
+  const app = await startApp(t, { WORK_SECONDS: '0.2', CONCURRENCY: '1' })
+  const letGo = await holdSlot(app)
+  const { id } = await jsonOf(post(`${app.url}/process`, {}))
+  const watcher = await connectSocket(t, app.url)
+  await watcher.ask({ type: 'subscribe', topic: `task:${id}` })
+
+  letGo()
+  const seen: Task[] = []
+  do seen.push((await watcher.nextOf('message')).data)
+  while (!seen.at(-1)!.endedAt)
+
+  const fractions = seen.flatMap(({ state, progress }) =>
+    state === 'running' && progress !== null ? progress : [],
+  )
+  assert.ok(fractions.some((fraction) => fraction > 0 && fraction < 1))
+  assert.deepEqual(
+    fractions,
+    fractions.toSorted((a, b) => a - b),
+  )
+  assert.equal(seen.at(-1)!.progress, 1)
+})
+
 test('fifty jobs at once are all answered before the first ends, and leave fifty lines', async (t) => {
   const file = join(await temporaryFolder(t), 'log.txt')
   const app = await startApp(t, { WORK_FILE: file, CONCURRENCY: '1' })

@@ -38,3 +38,43 @@ test('aborting ends the work before anything is written', async (t) => {
   await assert.rejects(run, { name: 'AbortError' })
   await assert.rejects(readFile(file), { code: 'ENOENT' })
 })
+
+const lengths: [seconds: number, steps: number][] = [
+  [0, 0],
+  [0.05, 0],
+  [0.2, 4],
+  [1, 20],
+  [1.2, 20],
+]
+
+for (const [seconds, steps] of lengths) {
+  test(`work of ${seconds} s says ${steps} times how far it is, then writes`, async (t) => {
+    const file = join(await temporaryFolder(t), 'log.txt')
+    const told: number[] = []
+    const onProgress = (fraction: number) => void told.push(fraction)
+    const listened = new AbortableContext('id', 1, silent, { onProgress })
+
+    await writeLog(file, seconds).work({ line: 'one', fail: 0 }, listened)
+
+    const fractions = Array.from({ length: steps }, (_, step) => (step + 1) / steps)
+    assert.deepEqual(told, fractions)
+    assert.equal(await readFile(file, 'utf8'), 'one\n')
+  })
+}
+
+test('aborting between two steps ends the work at once, and nothing more is said', async (t) => {
+  const file = join(await temporaryFolder(t), 'log.txt')
+  const told: number[] = []
+  const aborted = new AbortableContext('id', 1, silent, {
+    onProgress(fraction) {
+      told.push(fraction)
+      setImmediate(() => aborted.abort(new Error('stop'))) // while it waits for the next
+    },
+  })
+
+  const run = Promise.resolve(writeLog(file, 4).work({ line: 'one', fail: 0 }, aborted))
+
+  await assert.rejects(run, { name: 'AbortError' })
+  assert.deepEqual(told, [1 / 20])
+  await assert.rejects(readFile(file), { code: 'ENOENT' })
+})
