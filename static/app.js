@@ -136,7 +136,7 @@ function phaseOf({ lanes }) {
 
 // The commands under the panels work as they stand: with this server’s address.
 function showCode() {
-  for (const command of document.querySelectorAll('code.shell')) {
+  for (const command of document.querySelectorAll('.shell')) {
     setText(command, (command.textContent ?? '').replaceAll('localhost:8000', location.host))
   }
 }

@@ -12,6 +12,7 @@ const SPANS = [6, 12, 20, 40, 80, 160] // seconds that the axis shows
 const GRIDS = [1, 2, 4, 8, 16, 32] // seconds between its lines
 const [TALL, LEAST, BAR, CAPTION] = [40, 3, 13, 19] // pixels: a lane with words, one among hundreds, …
 const [AXIS, SOCKET, SIDE] = [24, 30, 10] // pixels below, above and beside the lanes
+const FLAGS = 4 // of one lane: more would only hide each other
 const AFTER = 1_000 // milliseconds between two pictures, where the system asks for no motion
 
 export class Timeline {
@@ -149,7 +150,7 @@ export class Timeline {
       pen.end('cancelled', this.#x(endedAt), y + thick / 2, thick)
     }
     if (!isTall) return
-    for (const call of calls) {
+    for (const call of calls.slice(0, FLAGS)) {
       if (call.to !== undefined) pen.flag(isGood(call) ? 'ink' : 'failed', this.#x(call.to), y)
     }
     pen.write('ink', captionOf(lane), Math.max(SIDE, this.#x(beginOf(lane))), top + 7)
