@@ -110,8 +110,9 @@ function showWords() {
   const list = byId('words')
   /** @type {Map<Action, { line: HTMLLIElement, phase: number }>} */
   const shown = new Map()
+  const gone = new WeakSet()
   lanes.onAction = (action) => {
-    if (action.lanes.length === 0) return
+    if (action.lanes.length === 0 || gone.has(action)) return
     const entry = shown.get(action) ?? { line: element('li'), phase: 0 }
     if (!shown.has(action)) list.prepend(entry.line)
     shown.set(action, entry)
@@ -121,10 +122,17 @@ function showWords() {
     const isPost = action.lanes[0]?.label.startsWith('POST')
     if (isPost && phase > entry.phase) say('aloud', words)
     entry.phase = phase
-    const [oldest] = shown
-    if (shown.size <= MAX_WORDS || !oldest) return
-    oldest[1].line.remove()
-    shown.delete(oldest[0])
+    if (shown.size > MAX_WORDS) forgetOne()
+  }
+
+  // The oldest that is over, if there is one.
+  function forgetOne() {
+    const all = [...shown]
+    const entry = all.find(([, { phase }]) => phase === 2) ?? all[0]
+    if (!entry) return
+    entry[1].line.remove()
+    shown.delete(entry[0])
+    gone.add(entry[0])
   }
 }
 
