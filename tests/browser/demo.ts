@@ -65,7 +65,14 @@ export async function echo(page: Page, text: string): Promise<void> {
   await page.getByLabel('Say something').press('Enter')
 }
 
-/** How many pixels the page is wider than its window. */
-export function overflowOf(page: Page): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+/** What can be scrolled sideways: the page itself, or a part of it. */
+export function scrollsSideways(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const parts = [...document.body.querySelectorAll<HTMLElement>('*')].filter((element) =>
+      ['auto', 'scroll'].includes(getComputedStyle(element).overflowX),
+    )
+    return [document.documentElement, ...parts]
+      .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+      .map((element) => `${element.tagName} ${element.id}: ${element.scrollWidth} pixels`)
+  })
 }
