@@ -51,6 +51,7 @@ async function openBusy(t: TestContext, options?: PageOptions): Promise<Page> {
     await echo(page, text)
   }
   await page.getByRole('application').press('ArrowRight')
+  await says(page, 'chat-members', /64-signs/)
   await says(page, 'states', /queued 1\s+running 1\s+succeeded 24\s+failed 1/)
   await says(page, 'echo-log', /5,0\d\d characters/)
   await says(page, 'notifications', /5,000 characters/)

@@ -189,3 +189,21 @@ browserTest('a message whose answer was lost is sent again, and is there once', 
     await showsLines(page, 'chat-log', ['alice: can you hear me?', 'bob: yes, once'])
   }
 })
+
+browserTest('an echo that does not come is given up with its connection', async (t) => {
+  const { url } = await startApp(t)
+  const network = await startNetwork(t, url)
+  const alice = await openThrough(t, network, 'alice')
+  await echo(alice, 'first')
+  await says(alice, 'echo-log', /^You said: first after/)
+
+  network.mute()
+  await echo(alice, 'second')
+  await says(alice, 'words', /^Echo: waiting for the answer/)
+  network.cut()
+  await says(alice, 'echo-log', /No echo: the connection is gone\./)
+  await says(alice, 'words', /^Echo: no answer came\./)
+
+  await echo(alice, 'third')
+  await says(alice, 'echo-log', /You said: third after/)
+})
