@@ -23,8 +23,12 @@ export async function says(page: Page, id: string, words: RegExp): Promise<void>
   const isSaid = ([id, { source, flags }]: [string, RegExp]) => {
     return new RegExp(source, flags).test(document.getElementById(id)?.textContent ?? '')
   }
-  await page.waitForFunction(isSaid, [id, words] as [string, RegExp]).catch(() => {})
-  assert.match((await page.locator(`#${id}`).textContent())!, words)
+  try {
+    await page.waitForFunction(isSaid, [id, words] as [string, RegExp])
+  } catch (error) {
+    assert.match((await page.locator(`#${id}`).textContent())!, words)
+    throw error
+  }
 }
 
 /** The list with this id comes to have these lines and no others; the time of day is left out. */
@@ -34,12 +38,15 @@ export async function showsLines(page: Page, id: string, expected: string[]): Pr
     const texts = lines.map(({ textContent }) => textContent!.replace(/^\d\d:\d\d:\d\d /, ''))
     return texts.join('\n') === expected.join('\n')
   }
-  await page.waitForFunction(hasLines, [id, expected] as [string, string[]]).catch(() => {})
-  assert.deepEqual(await linesOf(page, id), expected)
+  try {
+    await page.waitForFunction(hasLines, [id, expected] as [string, string[]])
+  } catch (error) {
+    assert.deepEqual(await linesOf(page, id), expected)
+    throw error
+  }
 }
 
-/** The lines that a list has now, without the time of day. */
-export async function linesOf(page: Page, id: string): Promise<string[]> {
+async function linesOf(page: Page, id: string): Promise<string[]> {
   const texts = await page.locator(`#${id} > li`).allTextContents()
   return texts.map((text) => text.replace(/^\d\d:\d\d:\d\d /, ''))
 }

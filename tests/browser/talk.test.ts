@@ -98,12 +98,13 @@ browserTest('who is typing is shown to others, until the message has come', asyn
 
   await alice.getByLabel('Say in lobby').fill('wel')
   await says(bob, 'chat-typing', /^alice is typing/)
-  await chat(alice, 'well')
-  await showsLines(bob, 'chat-log', ['alice: well'])
-
-  assert.equal(await bob.locator('#chat-typing').textContent(), '')
-  await showsLines(alice, 'chat-log', ['alice: well']) // what came before would be shown by now
+  await chat(bob, 'yes?')
+  await showsLines(alice, 'chat-log', ['bob: yes?']) // her own hint would have come before
   assert.equal(await alice.locator('#chat-typing').textContent(), '')
+
+  await chat(alice, 'well')
+  await showsLines(bob, 'chat-log', ['bob: yes?', 'alice: well'])
+  assert.equal(await bob.locator('#chat-typing').textContent(), '')
 })
 
 browserTest('who is typing in a room is not shown in the next one', async (t) => {
