@@ -54,6 +54,7 @@ async function logIn() {
   const token = byId('token', HTMLInputElement)
   const problem = byId('login-problem')
   session.onRefused = (why) => {
+    if (!form.hidden) return // what was wrong with the last one is still being read
     form.hidden = false
     setText(problem, why)
   }

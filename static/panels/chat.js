@@ -34,6 +34,8 @@ export function startChat(session) {
     room = byId('chat-room', HTMLInputElement).value
     say('chat-say-label', `Say in ${room}`)
     log.replaceChildren()
+    for (const name of typing.keys()) stopTyping(name) // that was in the other room
+    hinted = Number.NEGATIVE_INFINITY
     let isBack = false
     leave = session.subscribe(`room:${room}`, {
       onStart({ recovered, members: names = [], count: all = 0 }) {

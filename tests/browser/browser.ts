@@ -153,6 +153,21 @@ export function problemsOf(page: Page): readonly string[] {
   return watchOf.get(page.context())!.problems
 }
 
+/** The directives that the page's policy has refused something by, once there are so many. */
+export async function hearRefusals(page: Page): Promise<(count: number) => Promise<string[]>> {
+  const heard = await page.evaluateHandle(() => {
+    const directives: string[] = []
+    document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
+      directives.push(effectiveDirective)
+    })
+    return directives
+  })
+  return async (count) => {
+    await page.waitForFunction(([heard, count]) => heard.length >= count, [heard, count] as const)
+    return (await heard.jsonValue()).toSorted()
+  }
+}
+
 declare global {
   interface Window {
     axe: typeof axe

@@ -2,9 +2,8 @@
 // own script. That the console stays clean is part of every test here.
 
 import assert from 'node:assert/strict'
-import type { Page } from 'playwright-core'
 import { startApp } from '../helpers.ts'
-import { browserTest, expectProblems, findViolations, openPage } from './browser.ts'
+import { browserTest, expectProblems, findViolations, hearRefusals, openPage } from './browser.ts'
 
 for (const theme of ['light', 'dark'] as const) {
   browserTest(`it says what it is told back, and axe finds nothing, ${theme}`, async (t) => {
@@ -19,21 +18,6 @@ for (const theme of ['light', 'dark'] as const) {
     assert.equal(await page.getByLabel('Say something').inputValue(), '')
     assert.deepEqual(await findViolations(page), [])
   })
-}
-
-/** The directives that the page's policy has refused something by, once there are so many. */
-async function hearRefusals(page: Page): Promise<(count: number) => Promise<string[]>> {
-  const heard = await page.evaluateHandle(() => {
-    const directives: string[] = []
-    document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
-      directives.push(effectiveDirective)
-    })
-    return directives
-  })
-  return async (count) => {
-    await page.waitForFunction(([heard, count]) => heard.length >= count, [heard, count] as const)
-    return (await heard.jsonValue()).toSorted()
-  }
 }
 
 browserTest('no script and no style runs that stands in the page itself', async (t) => {
