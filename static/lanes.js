@@ -150,19 +150,21 @@ export class Lanes {
     lane.acceptedAt = Math.max(created + this.#skew, lane.since)
     lane.endedAt = this.#here(task.endedAt)
     const from = this.#here(task.startedAt)
-    if (from !== undefined) this.#start(lane, task.attempt, from)
+    if (from !== undefined) this.#start(lane, task, from)
     const last = lane.attempts.at(-1)
     if (last && last.to === undefined) this.#follow(last, task)
     this.#changed(lane)
   }
 
-  /** @param {Lane} lane @param {number} number @param {number} from */
-  #start({ attempts }, number, from) {
+  /** @param {Lane} lane @param {Task} task @param {number} from */
+  #start({ attempts }, { attempt: number, startedAt }, from) {
     const last = attempts.at(-1)
-    const isKnown = last?.number === number && Math.abs(last.from - from) < FRESH
-    if (isKnown) return
+    if (last?.number === number && last.startedAt === startedAt) {
+      last.from = from // more is known of the clocks
+      return
+    }
     if (last && last.to === undefined) Object.assign(last, { to: from, end: 'failed' })
-    attempts.push({ number, from, progress: 0 })
+    attempts.push({ number, startedAt, from, progress: 0 })
   }
 
   /** @param {Attempt} attempt @param {Task} task */

@@ -63,7 +63,9 @@ interface Call {
 
 interface Attempt {
   readonly number: number
-  readonly from: number
+  /** As the server says it. */
+  readonly startedAt: string | null
+  from: number
   to?: number
   end?: 'succeeded' | 'failed' | 'cancelled'
   /** 0 to 1. */

@@ -446,6 +446,34 @@ test('the most that ran at the same time are counted, not all that ran', (t) => 
   assert.equal(action.most, 2)
 })
 
+test('what is retried by hand at once has a new attempt, too', (t) => {
+  const { pass, accept, hear } = startLanes(t)
+  const lane = accept('a')
+
+  hear('a', 'running', { started: 0 })
+  pass(100)
+  hear('a', 'cancelled', { started: 0, ended: 90 })
+  pass(400)
+  hear('a', 'queued')
+  hear('a', 'running', { started: 500 })
+
+  assert.deepEqual(attemptsOf(lane), [
+    [1, 0, 90, 'cancelled'],
+    [1, 500, undefined, undefined],
+  ])
+})
+
+test('an attempt stays the same one when more is known of the server’s clock', (t) => {
+  const { lanes, accept, hear } = startLanes(t, -HOUR)
+  hear('theirs', 'running', { started: 0 })
+
+  accept('a')
+  hear('a', 'queued')
+  hear('theirs', 'running', { started: 0 }, { progress: 0.5 })
+
+  assert.deepEqual(attemptsOf(lanes.all[0]!), [[1, 0, undefined, undefined]])
+})
+
 // — clocks —
 
 for (const [ahead, what] of [
