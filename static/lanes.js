@@ -61,6 +61,7 @@ export class Lanes {
       known ?? this.#add({ label, since: call.from, calls: [], attempts: [], action, makesTask })
     lane.calls.push(call)
     if (!known) action.lanes.push(lane)
+    if (!known && ofTask) this.#name(lane, ofTask)
     if (makesTask) this.#expected++
     this.#changed(lane)
     this.#tell()
@@ -71,12 +72,7 @@ export class Lanes {
   answered({ lane, call }, status, id) {
     Object.assign(call, { to: now(), status })
     if (lane.makesTask && call === lane.calls[0]) this.#expected--
-    if (id !== undefined && !lane.task) {
-      this.#byTask.set(id, lane)
-      const early = this.#early.get(id)
-      this.#early.delete(id)
-      if (early) this.#show(lane, early)
-    }
+    if (id !== undefined && !lane.task) this.#name(lane, id)
     if (this.#expected === 0) this.#adopt()
     this.#changed(lane)
     this.#tell()
@@ -112,6 +108,14 @@ export class Lanes {
     this.all = []
     this.ticks = []
     this.#byTask.clear()
+  }
+
+  /** @param {Lane} lane @param {string} id */
+  #name(lane, id) {
+    this.#byTask.set(id, lane)
+    const early = this.#early.get(id)
+    this.#early.delete(id)
+    if (early) this.#show(lane, early)
   }
 
   // Those that nobody here asked for: from another window, or by hand.

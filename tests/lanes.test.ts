@@ -320,6 +320,32 @@ test('a request about a task that has a lane is drawn in this lane', (t) => {
   assert.deepEqual(action.lanes, [])
 })
 
+test('a task that is retried is found also if the socket tells of it before the reply comes', (t) => {
+  const { lanes, pass, hear } = startLanes(t)
+  pass(HOUR)
+  const sent = lanes.call(lanes.act('Retry'), 'POST /tasks/old/retry', { ofTask: 'old' })
+
+  hear('old', 'running', { started: HOUR })
+  lanes.answered(sent, 202, 'old')
+  hear('old', 'succeeded', { started: HOUR, ended: HOUR })
+
+  assert.deepEqual(lanes.all, [sent.lane])
+  assert.ok(!lanes.isLive)
+})
+
+test('a task that is retried is found also if it was heard of while another reply was due', (t) => {
+  const { lanes, send, hear } = startLanes(t)
+  const { answer } = send()
+  hear('theirs', 'running', { started: 0 })
+  const sent = lanes.call(lanes.act('Cancel'), 'DELETE /tasks/theirs', { ofTask: 'theirs' })
+
+  answer('a')
+  lanes.answered(sent, 202, 'theirs')
+
+  assert.equal(lanes.all.length, 2)
+  assert.equal(sent.lane.task?.id, 'theirs')
+})
+
 // — attempts —
 
 test('each attempt has its begin, its end and its outcome', (t) => {
