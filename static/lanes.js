@@ -14,7 +14,7 @@ export const isLive = ({ calls, task, endedAt }) =>
   calls.some(({ to }) => to === undefined) || (task !== undefined && endedAt === undefined)
 
 /** When it begins on the axis. @param {Lane} lane */
-export const beginOf = ({ calls: [call], since, acceptedAt = since }) => call?.from ?? acceptedAt
+export const beginOf = ({ action, since, acceptedAt = since }) => (action ? since : acceptedAt)
 
 export class Lanes {
   /** Oldest first. @type {Lane[]} */

@@ -500,6 +500,20 @@ test('an attempt stays the same one when more is known of the server’s clock',
   assert.deepEqual(attemptsOf(lanes.all[0]!), [[1, 0, undefined, undefined]])
 })
 
+test('a task from elsewhere begins where it did, also when it is cancelled from here', (t) => {
+  const { lanes, pass, hear } = startLanes(t)
+  hear('theirs', 'running', { started: 0 })
+  const [lane] = lanes.all
+
+  pass(2_000)
+  const { lane: same } = lanes.call(lanes.act('Cancel'), 'DELETE /tasks/theirs', {
+    ofTask: 'theirs',
+  })
+
+  assert.equal(same, lane)
+  assert.equal(since(beginOf(lane)), 0)
+})
+
 // — clocks —
 
 for (const [ahead, what] of [
