@@ -71,10 +71,10 @@ export class Lanes {
   /** Its answer has come. @param {{ lane: Lane, call: Call }} of @param {number} status @param {string} [id] */
   answered({ lane, call }, status, id) {
     Object.assign(call, { to: now(), status })
+    this.#changed(lane) // or the picture might rest
     if (lane.makesTask && call === lane.calls[0]) this.#expected--
     if (id !== undefined && !lane.task) this.#name(lane, id)
     if (this.#expected === 0) this.#adopt()
-    this.#changed(lane)
     this.#tell()
   }
 

@@ -574,6 +574,22 @@ test('a retry by hand of an old task moves neither the clock nor the begin of th
   assert.equal(since(fresh.acceptedAt), HOUR + 5)
 })
 
+test('an answer that was long in coming stays in the picture, whoever’s task comes with it', (t) => {
+  const { lanes, pass, send, hear } = startLanes(t)
+  const { lane, answer } = send()
+  hear('theirs', 'running', { started: 0 })
+
+  pass(10_000)
+  answer('a')
+  hear('a', 'running', { created: 9_990, started: 9_995 })
+
+  assert.deepEqual(
+    lanes.all.map(({ task }) => task?.id),
+    ['a', 'theirs'],
+  )
+  assert.equal(lanes.all[0], lane)
+})
+
 // — one picture, and the next —
 
 test('a new action joins within three seconds of the last change, and begins afresh afterwards', (t) => {
