@@ -91,9 +91,12 @@ export class Lanes {
 
   /** The server knows no such task any more. @param {string} id */
   forget(id) {
+    this.#early.delete(id)
     const lane = this.#byTask.get(id)
     if (!lane || lane.endedAt !== undefined) return
     lane.endedAt = now()
+    const last = lane.attempts.at(-1)
+    if (last && !last.end) last.to = lane.endedAt
     this.#changed(lane)
     this.#tell()
   }
@@ -156,7 +159,7 @@ export class Lanes {
     const from = this.#here(task.startedAt)
     if (from !== undefined) this.#start(lane, task, from)
     const last = lane.attempts.at(-1)
-    if (last && last.to === undefined) this.#follow(last, task)
+    if (last && !last.end) this.#follow(last, task)
     this.#changed(lane)
   }
 
@@ -167,13 +170,14 @@ export class Lanes {
       last.from = from // more is known of the clocks
       return
     }
-    if (last && last.to === undefined) Object.assign(last, { to: from, end: 'failed' })
+    if (last && !last.end) Object.assign(last, { to: from, end: 'failed' })
     attempts.push({ number, startedAt, from, progress: 0 })
   }
 
   /** @param {Attempt} attempt @param {Task} task */
   #follow(attempt, { state, progress, endedAt }) {
     attempt.progress = state === 'succeeded' ? 1 : (progress ?? attempt.progress)
+    delete attempt.to // of one held to be forgotten
     if (state === 'running') return
     attempt.to = Math.max(attempt.from, this.#here(endedAt) ?? now())
     attempt.end = state === 'queued' ? 'failed' : state

@@ -67,6 +67,7 @@ interface Attempt {
   readonly startedAt: string | null
   from: number
   to?: number
+  /** Undefined also if the task was forgotten. */
   end?: 'succeeded' | 'failed' | 'cancelled'
   /** 0 to 1. */
   progress: number

@@ -708,3 +708,42 @@ test('forgetting a task that has ended changes nothing', (t) => {
 
   assert.equal(since(lane.endedAt), 0)
 })
+
+test('an attempt at a task that the server has forgotten ends there, without an outcome', (t) => {
+  const { lanes, pass, accept, hear } = startLanes(t)
+  const lane = accept('a')
+  hear('a', 'running', { started: 0 })
+
+  pass(100)
+  lanes.forget('a')
+
+  assert.deepEqual(attemptsOf(lane), [[1, 0, 100, undefined]])
+})
+
+test('a task that was held to be forgotten goes on when it is heard of', (t) => {
+  const { lanes, pass, accept, hear } = startLanes(t)
+  const lane = accept('a')
+  hear('a', 'running', { started: 0 })
+  lanes.forget('a')
+
+  pass(100)
+  hear('a', 'running', { started: 0 }, { progress: 0.5 })
+  assert.ok(isLive(lane))
+  assert.deepEqual(attemptsOf(lane), [[1, 0, undefined, undefined]])
+  pass(100)
+  hear('a', 'succeeded', { started: 0, ended: 190 })
+
+  assert.ok(!isLive(lane))
+  assert.deepEqual(attemptsOf(lane), [[1, 0, 190, 'succeeded']])
+})
+
+test('a task that is forgotten before the replies are there gets no lane', (t) => {
+  const { lanes, send, hear } = startLanes(t)
+  const { lane, answer } = send()
+
+  hear('theirs', 'running', { started: 0 })
+  lanes.forget('theirs')
+  answer('a')
+
+  assert.deepEqual(lanes.all, [lane])
+})
