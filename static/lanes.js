@@ -137,11 +137,12 @@ export class Lanes {
 
   /** @param {Lane} lane */
   #add(lane) {
-    this.all.push(lane)
-    if (this.all.length > MAX_LANES) {
-      const [gone] = this.all.splice(0, 1)
+    if (this.all.length >= MAX_LANES) {
+      const over = this.all.findIndex((other) => !isLive(other))
+      const [gone] = this.all.splice(Math.max(0, over), 1)
       if (gone?.task) this.#byTask.delete(gone.task.id)
     }
+    this.all.push(lane)
     return lane
   }
 

@@ -683,6 +683,32 @@ test('at most 5,000 messages are kept, the newest', (t) => {
   assert.equal(lanes.ticks.at(-1)?.isSent, true)
 })
 
+test('of too many lanes those that are over go first', (t) => {
+  const { lanes, accept, hear } = startLanes(t)
+  const lane = accept('a')
+  hear('a', 'running', { started: 0 })
+  const action = lanes.act('Many')
+
+  for (let n = 1; n <= 2_005; n++) lanes.answered(lanes.call(action, `${n}`), 503)
+  hear('a', 'running', { started: 0 }, { progress: 0.5 })
+
+  assert.equal(lanes.all.length, 2_000)
+  assert.equal(lanes.all[0], lane)
+  assert.equal(lanes.all[1]?.label, '7')
+  assert.equal(lanes.all.at(-1)?.label, '2005')
+})
+
+test('of too many lanes that are all under way the oldest goes', (t) => {
+  const { lanes } = startLanes(t)
+  const action = lanes.act('Many')
+
+  for (let n = 1; n <= 2_001; n++) lanes.call(action, `${n}`)
+
+  assert.equal(lanes.all.length, 2_000)
+  assert.equal(lanes.all[0]?.label, '2')
+  assert.equal(lanes.all.at(-1)?.label, '2001')
+})
+
 // — what the server no longer knows —
 
 test('a task that the server has forgotten is not under way any more', (t) => {
