@@ -154,6 +154,9 @@ export class Lanes {
     if (!lane.task && lane.makesTask && call?.to !== undefined) {
       this.#skew = Math.min(Math.max(this.#skew, call.from - created), call.to - created)
     }
+    // And nothing is told of what is still to come.
+    const newest = Date.parse(task.endedAt ?? task.startedAt ?? task.createdAt)
+    this.#skew = Math.min(this.#skew, now() - newest)
     lane.task = task
     lane.acceptedAt = Math.max(created + this.#skew, lane.since)
     lane.endedAt = this.#here(task.endedAt)

@@ -590,6 +590,20 @@ test('an answer that was long in coming stays in the picture, whoever’s task c
   assert.equal(lanes.all[0], lane)
 })
 
+test('what is told of is not drawn ahead of now, however far ahead the server’s clock is', (t) => {
+  const { lanes, pass, hear } = startLanes(t, HOUR)
+
+  pass(500)
+  hear('theirs', 'running', { started: 400 })
+  const [lane] = lanes.all
+  pass(1_000)
+  hear('theirs', 'succeeded', { started: 400, ended: 1_450 })
+
+  assert.ok(since(beginOf(lane))! <= 500)
+  assert.ok(since(lane!.endedAt)! <= 1_500)
+  assert.ok(since(lane!.attempts[0]!.from)! <= 500)
+})
+
 // — one picture, and the next —
 
 test('a new action joins within three seconds of the last change, and begins afresh afterwards', (t) => {
