@@ -148,6 +148,9 @@ export class Lanes {
 
   /** @param {Lane} lane @param {Task} task */
   #show(lane, task) {
+    const { startedAt, endedAt } = task
+    // What has ended is told again, or of its time before: only a retry begins anew.
+    if (lane.task?.endedAt && lane.task.startedAt === startedAt && (startedAt ?? endedAt)) return
     const [call] = lane.calls
     const created = Date.parse(task.createdAt)
     // It was accepted between the request and the reply: that tells how the two clocks differ.
@@ -155,12 +158,12 @@ export class Lanes {
       this.#skew = Math.min(Math.max(this.#skew, call.from - created), call.to - created)
     }
     // And nothing is told of what is still to come.
-    const newest = Date.parse(task.endedAt ?? task.startedAt ?? task.createdAt)
+    const newest = Date.parse(endedAt ?? startedAt ?? task.createdAt)
     this.#skew = Math.min(this.#skew, now() - newest)
     lane.task = task
     lane.acceptedAt = Math.max(created + this.#skew, lane.since)
-    lane.endedAt = this.#here(task.endedAt)
-    const from = this.#here(task.startedAt)
+    lane.endedAt = this.#here(endedAt)
+    const from = this.#here(startedAt)
     if (from !== undefined) this.#start(lane, task, from)
     const last = lane.attempts.at(-1)
     if (last && !last.end) this.#follow(last, task)

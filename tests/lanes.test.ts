@@ -604,6 +604,30 @@ test('what is told of is not drawn ahead of now, however far ahead the server’
   assert.ok(since(lane!.attempts[0]!.from)! <= 500)
 })
 
+test('what has ended, and is told again, is no news: the picture rests', (t) => {
+  const { lanes, pass, accept, hear } = startLanes(t)
+  accept('a')
+  hear('a', 'succeeded', { started: 0, ended: 0 })
+  pass(3_010)
+
+  hear('a', 'succeeded', { started: 0, ended: 0 })
+
+  assert.equal(since(lanes.restsSince), 3_000)
+})
+
+test('what was told of an attempt before its end, and comes after it, is too late', (t) => {
+  const { lanes, pass, accept, hear } = startLanes(t)
+  const lane = accept('a')
+  hear('a', 'running', { started: 0 })
+  pass(100)
+
+  hear('a', 'cancelled', { started: 0, ended: 90 })
+  hear('a', 'running', { started: 0 }, { cancelling: true }) // the reply to the request
+
+  assert.equal(lane.task?.state, 'cancelled')
+  assert.ok(!lanes.isLive)
+})
+
 // — one picture, and the next —
 
 test('a new action joins within three seconds of the last change, and begins afresh afterwards', (t) => {
