@@ -35,14 +35,10 @@ export class Lanes {
   #skew = 0 // milliseconds that this clock is ahead of the server’s
   #lastChange = 0
 
-  get isLive() {
-    return this.all.some(isLive)
-  }
-
   /** When everything was over and the picture has rested. Undefined before. */
   get restsSince() {
     const rest = this.#lastChange + REST
-    return this.isLive || now() < rest ? undefined : rest
+    return this.all.some(isLive) || now() < rest ? undefined : rest
   }
 
   /** A click that sends so many requests. @param {string} title @returns {Action} */
@@ -68,7 +64,7 @@ export class Lanes {
     return { lane, call }
   }
 
-  /** Its answer has come. @param {{ lane: Lane, call: Call }} of @param {number} status @param {string} [id] */
+  /** Its answer has come. @param {Sent} sent @param {number} status @param {string} [id] */
   answered({ lane, call }, status, id) {
     Object.assign(call, { to: now(), status })
     this.#changed(lane) // or the picture might rest
@@ -129,8 +125,7 @@ export class Lanes {
       const label = `${task.name}, from elsewhere`
       const since = now() - FRESH
       const lane = this.#add({ label, since, calls: [], attempts: [], makesTask: false })
-      this.#byTask.set(id, lane)
-      this.#show(lane, task)
+      this.#name(lane, id)
     }
     this.#early.clear()
   }
@@ -158,36 +153,29 @@ export class Lanes {
       this.#skew = Math.min(Math.max(this.#skew, call.from - created), call.to - created)
     }
     // And nothing is told of what is still to come.
-    const newest = Date.parse(endedAt ?? startedAt ?? task.createdAt)
-    this.#skew = Math.min(this.#skew, now() - newest)
+    this.#skew = Math.min(this.#skew, now() - Date.parse(endedAt ?? startedAt ?? task.createdAt))
     lane.task = task
     lane.acceptedAt = Math.max(created + this.#skew, lane.since)
     lane.endedAt = this.#here(endedAt)
-    const from = this.#here(startedAt)
-    if (from !== undefined) this.#start(lane, task, from)
-    const last = lane.attempts.at(-1)
-    if (last && !last.end) this.#follow(last, task)
+    this.#follow(lane.attempts, task)
     this.#changed(lane)
   }
 
-  /** @param {Lane} lane @param {Task} task @param {number} from */
-  #start({ attempts }, { attempt: number, startedAt }, from) {
-    const last = attempts.at(-1)
-    if (last?.number === number && last.startedAt === startedAt) {
-      last.from = from // more is known of the clocks
-      return
+  /** @param {Attempt[]} attempts @param {Task} task */
+  #follow(attempts, { attempt: number, state, progress, startedAt, endedAt }) {
+    let last = attempts.at(-1)
+    const from = this.#here(startedAt)
+    if (from !== undefined && (last?.number !== number || last.startedAt !== startedAt)) {
+      if (last && !last.end) Object.assign(last, { to: from, end: 'failed' })
+      last = { number, startedAt, from, progress: 0 }
+      attempts.push(last)
     }
-    if (last && !last.end) Object.assign(last, { to: from, end: 'failed' })
-    attempts.push({ number, startedAt, from, progress: 0 })
-  }
-
-  /** @param {Attempt} attempt @param {Task} task */
-  #follow(attempt, { state, progress, endedAt }) {
-    attempt.progress = state === 'succeeded' ? 1 : (progress ?? attempt.progress)
-    delete attempt.to // of one held to be forgotten
+    if (!last || last.end) return
+    last.from = from ?? last.from
+    last.progress = state === 'succeeded' ? 1 : (progress ?? last.progress)
     if (state === 'running') return
-    attempt.to = Math.max(attempt.from, this.#here(endedAt) ?? now())
-    attempt.end = state === 'queued' ? 'failed' : state
+    last.to = Math.max(last.from, this.#here(endedAt) ?? now())
+    last.end = state === 'queued' ? 'failed' : state
   }
 
   /** @param {string | null} iso */

@@ -61,6 +61,11 @@ interface Call {
   status?: number
 }
 
+interface Sent {
+  readonly lane: Lane
+  readonly call: Call
+}
+
 interface Attempt {
   readonly number: number
   /** As the server says it. */

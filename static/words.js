@@ -41,14 +41,14 @@ export function describe({ title, lanes, most }) {
   return `${title}: ${parts.join(', ')}.`
 }
 
-/** @param {readonly Call[]} calls */
+/** @param {Call[]} calls */
 function refusalOf(calls) {
   return calls.some(({ status }) => status === 0)
     ? 'no answer came'
     : `refused with ${calls[0]?.status}`
 }
 
-/** @param {readonly Lane[]} lanes */
+/** @param {Lane[]} lanes */
 function answersOf(lanes) {
   const repeated = lanes.flatMap(({ calls, task }) => (task || calls.length === 1 ? [] : calls))
   if (repeated.length > 0) {
@@ -59,7 +59,7 @@ function answersOf(lanes) {
   return `${lanes.length > 1 ? 'all ' : ''}answered after ${duration(last - startOf(lanes))}`
 }
 
-/** @param {readonly Lane[]} tasks */
+/** @param {Lane[]} tasks */
 function endsOf(tasks) {
   const ends = tasks.flatMap(({ endedAt }) => endedAt ?? [])
   if (ends.length < tasks.length) {
@@ -71,5 +71,5 @@ function endsOf(tasks) {
   return `${tasks.length > 1 ? 'all ' : ''}${word} after ${duration(Math.max(...ends) - startOf(tasks))}`
 }
 
-/** @param {readonly Lane[]} lanes */
+/** @param {Lane[]} lanes */
 const startOf = (lanes) => Math.min(...lanes.map(beginOf))
