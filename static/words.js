@@ -15,8 +15,8 @@ export function captionOf(lane) {
   if (call?.to !== undefined) {
     parts.push(call.status === 0 ? 'no answer' : `reply ${duration(call.to - call.from)}`)
   }
-  if (task && endedAt !== undefined) {
-    parts.push(`${task.state} ${duration(endedAt - beginOf(lane))}`)
+  if (endedAt !== undefined) {
+    parts.push(`${stateOf(lane)} ${duration(endedAt - beginOf(lane))}`)
   } else if (task?.state === 'running' && task.progress !== null) {
     parts.push(`${Math.floor(task.progress * 100)} %`)
   } else if (task?.state === 'queued') {
@@ -65,10 +65,19 @@ function endsOf(tasks) {
   if (ends.length < tasks.length) {
     return tasks.length === 1 ? 'the work goes on' : `${ends.length} of ${tasks.length} finished`
   }
-  const states = new Set(tasks.map(({ task }) => task?.state))
-  const [state] = states
-  const word = states.size === 1 && state !== 'succeeded' ? state : 'finished'
-  return `${tasks.length > 1 ? 'all ' : ''}${word} after ${duration(Math.max(...ends) - startOf(tasks))}`
+  const words = tasks.map((lane) => stateOf(lane).replace('succeeded', 'finished'))
+  const after = duration(Math.max(...ends) - startOf(tasks))
+  return `${tally(words, tasks.length > 1 ? 'all ' : '')} after ${after}`
+}
+
+/** Of one that is over. @param {Lane} lane */
+const stateOf = ({ task }) => (task?.endedAt ? task.state : 'forgotten')
+
+/** How many of each. @param {string[]} words @param {string} all if they are the same */
+function tally(words, all) {
+  const kinds = [...new Set(words)]
+  if (kinds.length === 1) return all + kinds[0]
+  return kinds.map((kind) => `${words.filter((word) => word === kind).length} ${kind}`).join(', ')
 }
 
 /** @param {Lane[]} lanes */

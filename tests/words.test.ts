@@ -14,14 +14,18 @@ interface Life {
   status?: number
   state?: State
   endedAt?: number
+  /** The server knows it no more. */
+  isForgotten?: boolean
   progress?: number | null
   attempts?: number
 }
 
 /** The lane of a request for a task. */
-function job({ to, status = 202, state, endedAt, progress = null, attempts = 0 }: Life = {}) {
+function job(life: Life = {}) {
+  const { to, status = 202, state, endedAt, isForgotten, progress = null, attempts = 0 } = life
   const answer = to === undefined ? {} : { to, status }
-  const task = state && { state, progress, endedAt: endedAt === undefined ? null : 'then' }
+  const isOver = endedAt !== undefined && !isForgotten
+  const task = state && { state, progress, endedAt: isOver ? 'then' : null }
   return {
     label: 'POST /process',
     since: 0,
@@ -121,7 +125,22 @@ for (const [what, lanes, words, most = 1] of [
   [
     'twenty that have ended differently',
     [...times(18, DONE), ...times(2, { ...DONE, state: 'cancelled', endedAt: 6_000 })],
-    'all answered after 5 ms, all finished after 6.00 s.',
+    'all answered after 5 ms, 18 finished, 2 cancelled after 6.00 s.',
+  ],
+  [
+    'one that was forgotten while it ran',
+    [job({ to: 5, state: 'running', endedAt: 3_000, isForgotten: true })],
+    'answered after 5 ms, forgotten after 3.00 s.',
+  ],
+  [
+    'one that was forgotten before anything was heard of it',
+    [job({ to: 5, endedAt: 3_000, isForgotten: true })],
+    'answered after 5 ms, forgotten after 3.00 s.',
+  ],
+  [
+    'three of which two were forgotten',
+    [job(DONE), ...times(2, { to: 5, state: 'queued', endedAt: 6_000, isForgotten: true })],
+    'all answered after 5 ms, 1 finished, 2 forgotten after 6.00 s.',
   ],
   ['a request without a task', [look([0, 2_345])], 'answered after 2.35 s.'],
   ['a request without a task that is refused', [look([0, 5, 401])], 'refused with 401.'],
@@ -167,6 +186,16 @@ for (const [what, lane, words] of [
     'a job that was cancelled',
     job({ ...DONE, state: 'cancelled' }),
     'POST /process · reply 5 ms · cancelled 5.02 s',
+  ],
+  [
+    'a job that was forgotten while it ran',
+    job({ to: 5, state: 'running', endedAt: 3_000, isForgotten: true }),
+    'POST /process · reply 5 ms · forgotten 3.00 s',
+  ],
+  [
+    'a job that was forgotten before anything was heard of it',
+    job({ to: 5, endedAt: 3_000, isForgotten: true }),
+    'POST /process · reply 5 ms · forgotten 3.00 s',
   ],
   [
     'a task from elsewhere',
