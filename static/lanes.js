@@ -11,7 +11,7 @@ export const now = () => performance.timeOrigin + performance.now()
 
 /** @param {Lane} lane */
 export const isLive = ({ calls, task, endedAt }) =>
-  calls.some(({ to }) => to === undefined) || (task !== undefined && endedAt === undefined)
+  calls.some(({ to }) => to === undefined) || (task && endedAt === undefined)
 
 /** When it begins on the axis. @param {Lane} lane */
 export const beginOf = ({ action, since, acceptedAt = since }) => (action ? since : acceptedAt)
@@ -57,7 +57,7 @@ export class Lanes {
       known ?? this.#add({ label, since: call.from, calls: [], attempts: [], action, makesTask })
     lane.calls.push(call)
     if (!known) action.lanes.push(lane)
-    if (!known && ofTask) this.#name(lane, ofTask)
+    if (ofTask) this.#name(lane, ofTask)
     if (makesTask) this.#expected++
     this.#changed(lane)
     this.#tell()
@@ -69,7 +69,7 @@ export class Lanes {
     Object.assign(call, { to: now(), status })
     this.#changed(lane) // or the picture might rest
     if (lane.makesTask && call === lane.calls[0]) this.#expected--
-    if (id !== undefined && !lane.task) this.#name(lane, id)
+    if (id && !lane.task) this.#name(lane, id)
     if (this.#expected === 0) this.#adopt()
     this.#tell()
   }
@@ -79,7 +79,7 @@ export class Lanes {
     for (const task of tasks) {
       const lane = this.#byTask.get(task.id)
       if (lane) this.#show(lane, task)
-      else if (task.endedAt === null || this.#expected > 0) this.#early.set(task.id, task)
+      else if (!task.endedAt || this.#expected > 0) this.#early.set(task.id, task)
     }
     if (this.#expected === 0) this.#adopt()
     this.#tell()
@@ -120,7 +120,7 @@ export class Lanes {
   // Those that nobody here asked for: from another window, or by hand.
   #adopt() {
     for (const [id, task] of this.#early) {
-      if (task.endedAt !== null) continue
+      if (task.endedAt) continue
       if (this.restsSince !== undefined) this.#clear()
       const label = `${task.name}, from elsewhere`
       const since = now() - FRESH
