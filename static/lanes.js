@@ -11,10 +11,10 @@ export const now = () => performance.timeOrigin + performance.now()
 
 /** @param {Lane} lane */
 export const isLive = ({ calls, task, endedAt }) =>
-  calls.some(({ to }) => to === undefined) || (task !== undefined && endedAt === undefined)
+  calls.some(({ to }) => to === undefined) || (task && endedAt === undefined)
 
 /** When it begins on the axis. @param {Lane} lane */
-export const beginOf = ({ calls: [call], since, acceptedAt = since }) => call?.from ?? acceptedAt
+export const beginOf = ({ action, since, acceptedAt = since }) => (action ? since : acceptedAt)
 
 export class Lanes {
   /** Oldest first. @type {Lane[]} */
@@ -35,14 +35,10 @@ export class Lanes {
   #skew = 0 // milliseconds that this clock is ahead of the server’s
   #lastChange = 0
 
-  get isLive() {
-    return this.all.some(isLive)
-  }
-
   /** When everything was over and the picture has rested. Undefined before. */
   get restsSince() {
     const rest = this.#lastChange + REST
-    return this.isLive || now() < rest ? undefined : rest
+    return this.all.some(isLive) || now() < rest ? undefined : rest
   }
 
   /** A click that sends so many requests. @param {string} title @returns {Action} */
@@ -61,24 +57,20 @@ export class Lanes {
       known ?? this.#add({ label, since: call.from, calls: [], attempts: [], action, makesTask })
     lane.calls.push(call)
     if (!known) action.lanes.push(lane)
+    if (ofTask) this.#name(lane, ofTask)
     if (makesTask) this.#expected++
     this.#changed(lane)
     this.#tell()
     return { lane, call }
   }
 
-  /** Its answer has come. @param {{ lane: Lane, call: Call }} of @param {number} status @param {string} [id] */
+  /** Its answer has come. @param {Sent} sent @param {number} status @param {string} [id] */
   answered({ lane, call }, status, id) {
     Object.assign(call, { to: now(), status })
+    this.#changed(lane) // or the picture might rest
     if (lane.makesTask && call === lane.calls[0]) this.#expected--
-    if (id !== undefined && !lane.task) {
-      this.#byTask.set(id, lane)
-      const early = this.#early.get(id)
-      this.#early.delete(id)
-      if (early) this.#show(lane, early)
-    }
+    if (id && !lane.task) this.#name(lane, id)
     if (this.#expected === 0) this.#adopt()
-    this.#changed(lane)
     this.#tell()
   }
 
@@ -87,7 +79,7 @@ export class Lanes {
     for (const task of tasks) {
       const lane = this.#byTask.get(task.id)
       if (lane) this.#show(lane, task)
-      else if (task.endedAt === null || this.#expected > 0) this.#early.set(task.id, task)
+      else if (!task.endedAt || this.#expected > 0) this.#early.set(task.id, task)
     }
     if (this.#expected === 0) this.#adopt()
     this.#tell()
@@ -95,9 +87,12 @@ export class Lanes {
 
   /** The server knows no such task any more. @param {string} id */
   forget(id) {
+    this.#early.delete(id)
     const lane = this.#byTask.get(id)
     if (!lane || lane.endedAt !== undefined) return
     lane.endedAt = now()
+    const last = lane.attempts.at(-1)
+    if (last && !last.end) last.to = lane.endedAt
     this.#changed(lane)
     this.#tell()
   }
@@ -114,63 +109,73 @@ export class Lanes {
     this.#byTask.clear()
   }
 
+  /** @param {Lane} lane @param {string} id */
+  #name(lane, id) {
+    this.#byTask.set(id, lane)
+    const early = this.#early.get(id)
+    this.#early.delete(id)
+    if (early) this.#show(lane, early)
+  }
+
   // Those that nobody here asked for: from another window, or by hand.
   #adopt() {
     for (const [id, task] of this.#early) {
-      if (task.endedAt !== null) continue
+      if (task.endedAt) continue
       if (this.restsSince !== undefined) this.#clear()
       const label = `${task.name}, from elsewhere`
       const since = now() - FRESH
       const lane = this.#add({ label, since, calls: [], attempts: [], makesTask: false })
-      this.#byTask.set(id, lane)
-      this.#show(lane, task)
+      this.#name(lane, id)
     }
     this.#early.clear()
   }
 
   /** @param {Lane} lane */
   #add(lane) {
-    this.all.push(lane)
-    if (this.all.length > MAX_LANES) {
-      const [gone] = this.all.splice(0, 1)
+    if (this.all.length >= MAX_LANES) {
+      const over = this.all.findIndex((other) => !isLive(other))
+      const [gone] = this.all.splice(Math.max(0, over), 1)
       if (gone?.task) this.#byTask.delete(gone.task.id)
     }
+    this.all.push(lane)
     return lane
   }
 
   /** @param {Lane} lane @param {Task} task */
   #show(lane, task) {
+    const { startedAt, endedAt } = task
+    // What has ended is told again, or of its time before: only a retry begins anew.
+    if (lane.task?.endedAt && lane.task.startedAt === startedAt && (startedAt ?? endedAt)) return
     const [call] = lane.calls
     const created = Date.parse(task.createdAt)
     // It was accepted between the request and the reply: that tells how the two clocks differ.
     if (!lane.task && lane.makesTask && call?.to !== undefined) {
       this.#skew = Math.min(Math.max(this.#skew, call.from - created), call.to - created)
     }
+    // And nothing is told of what is still to come.
+    this.#skew = Math.min(this.#skew, now() - Date.parse(endedAt ?? startedAt ?? task.createdAt))
     lane.task = task
     lane.acceptedAt = Math.max(created + this.#skew, lane.since)
-    lane.endedAt = this.#here(task.endedAt)
-    const from = this.#here(task.startedAt)
-    if (from !== undefined) this.#start(lane, task.attempt, from)
-    const last = lane.attempts.at(-1)
-    if (last && last.to === undefined) this.#follow(last, task)
+    lane.endedAt = this.#here(endedAt)
+    this.#follow(lane.attempts, task)
     this.#changed(lane)
   }
 
-  /** @param {Lane} lane @param {number} number @param {number} from */
-  #start({ attempts }, number, from) {
-    const last = attempts.at(-1)
-    const isKnown = last?.number === number && Math.abs(last.from - from) < FRESH
-    if (isKnown) return
-    if (last && last.to === undefined) Object.assign(last, { to: from, end: 'failed' })
-    attempts.push({ number, from, progress: 0 })
-  }
-
-  /** @param {Attempt} attempt @param {Task} task */
-  #follow(attempt, { state, progress, endedAt }) {
-    attempt.progress = state === 'succeeded' ? 1 : (progress ?? attempt.progress)
+  /** @param {Attempt[]} attempts @param {Task} task */
+  #follow(attempts, { attempt: number, state, progress, startedAt, endedAt }) {
+    let last = attempts.at(-1)
+    const from = this.#here(startedAt)
+    if (from !== undefined && (last?.number !== number || last.startedAt !== startedAt)) {
+      if (last && !last.end) Object.assign(last, { to: from, end: 'failed' })
+      last = { number, startedAt, from, progress: 0 }
+      attempts.push(last)
+    }
+    if (!last || last.end) return
+    last.from = from ?? last.from
+    last.progress = state === 'succeeded' ? 1 : (progress ?? last.progress)
     if (state === 'running') return
-    attempt.to = Math.max(attempt.from, this.#here(endedAt) ?? now())
-    attempt.end = state === 'queued' ? 'failed' : state
+    last.to = Math.max(last.from, this.#here(endedAt) ?? now())
+    last.end = state === 'queued' ? 'failed' : state
   }
 
   /** @param {string | null} iso */

@@ -61,10 +61,18 @@ interface Call {
   status?: number
 }
 
+interface Sent {
+  readonly lane: Lane
+  readonly call: Call
+}
+
 interface Attempt {
   readonly number: number
-  readonly from: number
+  /** As the server says it. */
+  readonly startedAt: string | null
+  from: number
   to?: number
+  /** Undefined also if the task was forgotten. */
   end?: 'succeeded' | 'failed' | 'cancelled'
   /** 0 to 1. */
   progress: number

@@ -3,9 +3,8 @@
 import { duration } from './dom.js'
 import { beginOf } from './lanes.js'
 
-/** Whether it was answered, and not refused. @param {Call | undefined} call */
-export const isGood = (call) =>
-  call?.status !== undefined && call.status >= 200 && call.status < 300
+/** Whether it was answered, and not refused. @param {Call} [call] */
+export const isGood = (call) => !!call?.status && call.status < 300
 
 /** @param {Lane} lane */
 export function captionOf(lane) {
@@ -15,8 +14,8 @@ export function captionOf(lane) {
   if (call?.to !== undefined) {
     parts.push(call.status === 0 ? 'no answer' : `reply ${duration(call.to - call.from)}`)
   }
-  if (task && endedAt !== undefined) {
-    parts.push(`${task.state} ${duration(endedAt - beginOf(lane))}`)
+  if (endedAt !== undefined) {
+    parts.push(`${stateOf(lane)} ${duration(endedAt - beginOf(lane))}`)
   } else if (task?.state === 'running' && task.progress !== null) {
     parts.push(`${Math.floor(task.progress * 100)} %`)
   } else if (task?.state === 'queued') {
@@ -29,10 +28,11 @@ export function captionOf(lane) {
 export function describe({ title, lanes, most }) {
   const calls = lanes.flatMap(({ calls: [first] }) => first ?? [])
   if (calls.some(({ to }) => to === undefined)) return `${title}: waiting for the answer …`
-  const refused = calls.filter((call) => !isGood(call))
-  if (refused.length === calls.length) return `${title}: ${refusalOf(refused)}.`
+  if (calls.every(({ status }) => status === 0)) return `${title}: no answer came.`
+  const refused = calls.filter((call) => !isGood(call)).map(refusalOf)
+  if (refused.length === calls.length) return `${title}: ${tally(refused, '')}.`
   const parts = [answersOf(lanes)]
-  if (refused.length > 0) parts.push(`${refused.length} ${refusalOf(refused)}`)
+  if (refused.length > 0) parts.push(tally(refused))
   const tasks = lanes.filter(
     ({ task, makesTask, calls: [call] }) => task ?? (makesTask && isGood(call)),
   )
@@ -41,35 +41,42 @@ export function describe({ title, lanes, most }) {
   return `${title}: ${parts.join(', ')}.`
 }
 
-/** @param {readonly Call[]} calls */
-function refusalOf(calls) {
-  return calls.some(({ status }) => status === 0)
-    ? 'no answer came'
-    : `refused with ${calls[0]?.status}`
-}
+/** @param {Call} call */
+const refusalOf = ({ status }) => (status === 0 ? 'not answered' : `refused with ${status}`)
 
-/** @param {readonly Lane[]} lanes */
+/** @param {Lane[]} lanes */
 function answersOf(lanes) {
   const repeated = lanes.flatMap(({ calls, task }) => (task || calls.length === 1 ? [] : calls))
   if (repeated.length > 0) {
     const slowest = Math.max(...repeated.map(({ from, to = from }) => to - from))
     return `${repeated.length} requests, the slowest answered after ${duration(slowest)}`
   }
-  const last = Math.max(...lanes.map(({ calls: [call] }) => call?.to ?? 0))
-  return `${lanes.length > 1 ? 'all ' : ''}answered after ${duration(last - startOf(lanes))}`
+  const answers = lanes.flatMap(({ calls: [call] }) => (call?.status && call.to) || [])
+  const all = lanes.length > 1 ? 'all ' : ''
+  const some = answers.length < lanes.length ? `${answers.length} of ${lanes.length} ` : all
+  return `${some}answered after ${duration(Math.max(...answers) - startOf(lanes))}`
 }
 
-/** @param {readonly Lane[]} tasks */
+/** @param {Lane[]} tasks */
 function endsOf(tasks) {
   const ends = tasks.flatMap(({ endedAt }) => endedAt ?? [])
   if (ends.length < tasks.length) {
     return tasks.length === 1 ? 'the work goes on' : `${ends.length} of ${tasks.length} finished`
   }
-  const states = new Set(tasks.map(({ task }) => task?.state))
-  const [state] = states
-  const word = states.size === 1 && state !== 'succeeded' ? state : 'finished'
-  return `${tasks.length > 1 ? 'all ' : ''}${word} after ${duration(Math.max(...ends) - startOf(tasks))}`
+  const words = tasks.map((lane) => stateOf(lane).replace('succeeded', 'finished'))
+  const after = duration(Math.max(...ends) - startOf(tasks))
+  return `${tally(words, tasks.length > 1 ? 'all ' : '')} after ${after}`
 }
 
-/** @param {readonly Lane[]} lanes */
+/** Of one that is over. @param {Lane} lane */
+const stateOf = ({ task }) => (task?.endedAt ? task.state : 'forgotten')
+
+/** How many of each. @param {string[]} words @param {string} [all] instead, if they are the same */
+function tally(words, all) {
+  const kinds = [...new Set(words)]
+  if (kinds.length === 1 && all !== undefined) return all + kinds[0]
+  return kinds.map((kind) => `${words.filter((word) => word === kind).length} ${kind}`).join(', ')
+}
+
+/** @param {Lane[]} lanes */
 const startOf = (lanes) => Math.min(...lanes.map(beginOf))
