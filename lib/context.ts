@@ -28,7 +28,7 @@ export interface ProgressListener {
 
 const MAX_NOTE_BYTES = 256
 
-/** The same from the side of the queue, which alone may abort. */
+/** The same from the side of whoever runs the function, and alone may abort it. */
 export class AbortableContext implements TaskContext {
   readonly id: string
   readonly attempt: number
