@@ -8,7 +8,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
-import { spawnServer, startApp, temporaryFolder } from '../helpers.ts'
+import { defineTask } from '../../tasks.ts'
+import { latch, spawnServer, startApp, temporaryFolder } from '../helpers.ts'
 import { type Network, startNetwork } from '../network.ts'
 import { browserTest, expectProblems } from './browser.ts'
 import { chat, echo, notify, openDemo, says, showsLines } from './demo.ts'
@@ -189,6 +190,28 @@ browserTest('a message whose answer was lost is sent again, and is there once', 
     await showsLines(page, 'chat-log', ['alice: can you hear me?', 'bob: yes, once'])
   }
 })
+
+browserTest(
+  'a task that ended while the network was down has ended, however many came since',
+  async (t) => {
+    const end = latch()
+    const wait = defineTask('wait', () => end.opened)
+    const pass = defineTask('pass', () => {})
+    const { url, tasks } = await startApp(t, {}, { definitions: [wait, pass] })
+    const network = await startNetwork(t, url)
+    const alice = await openThrough(t, network, 'alice')
+    await tasks.add(wait, {})
+    await says(alice, 'states', /running 1/)
+
+    network.down()
+    end.open()
+    for (let count = 0; count < 120; count++) await tasks.add(pass, {})
+    await tasks.idle()
+    network.up()
+
+    await says(alice, 'states', /all 121\s+queued 0\s+running 0\s+succeeded 121/)
+  },
+)
 
 browserTest('an echo that does not come is given up with its connection', async (t) => {
   const { url } = await startApp(t)
