@@ -30,9 +30,10 @@ export class Session {
     this.#lanes = lanes
   }
 
-  /** Whether the server lets this page in. Resolves to what is wrong, if anything. */
-  async knock() {
-    const { isOk, status, problem } = await this.fetch('GET', '/tasks?limit=1')
+  /** Whether the server lets this page in. Resolves to what is wrong, if anything.
+   * @param {string} [token] */
+  async knock(token) {
+    const { isOk, status, problem } = await this.fetch('GET', '/tasks?limit=1', { token })
     if (status === 401) this.isOpen = false
     return isOk ? '' : problem
   }
@@ -40,15 +41,13 @@ export class Session {
   /** Tries this token, and keeps it if the server takes it. Resolves to what is wrong, if anything.
    * @param {string} token */
   async logIn(token) {
-    const before = this.#token
     const user = userOf(token)
-    this.#token = token
-    const problem = user ? await this.knock() : 'That is no token.'
-    const isOther = this.#client && user !== this.user
-    if (problem || isOther) {
-      this.#token = before
-      return problem || `This page is ${this.user}’s. Reload it to be ${user}.`
+    const problem = user ? await this.knock(token) : 'That is no token.'
+    if (problem) return problem
+    if (this.#client && user !== this.user) {
+      return `This page is ${this.user}’s. Reload it to be ${user}.`
     }
+    this.#token = token // not before: the socket connects with it whenever it likes to
     this.user = user
     this.#client?.wake()
     return ''
@@ -118,9 +117,9 @@ export class Session {
 
   /** A request. Never rejects: what went wrong is in words in `problem`. @param {string} method
    * @param {string} path @param {FetchOptions} [options] @returns {Promise<Reply>} */
-  async fetch(method, path, { body, answered = () => {} } = {}) {
+  async fetch(method, path, { body, answered = () => {}, token = this.#token } = {}) {
     /** @type {Record<string, string>} */
-    const headers = this.#token ? { authorization: `Bearer ${this.#token}` } : {}
+    const headers = token ? { authorization: `Bearer ${token}` } : {}
     if (body !== undefined) headers['content-type'] = 'application/json'
     const response = await fetch(this.#address(path), {
       method,

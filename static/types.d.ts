@@ -98,6 +98,8 @@ interface FetchOptions {
   body?: string | undefined
   /** Hears of the answer before its body is read; without one, that none came. */
   answered?: (response?: Response) => void
+  /** In place of the one that is known to be good. */
+  token?: string | undefined
 }
 
 /** What came of a request. */
