@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import type { Claims } from '../../lib/jwt.ts'
+import { latch } from '../helpers.ts'
 import { ADMIN, inSeconds, startGuarded, tokenOf } from '../tokens.ts'
 import { browserTest, expectProblems, openPage } from './browser.ts'
 import { chat, echo, says, showsLines } from './demo.ts'
@@ -137,33 +138,36 @@ browserTest('the figures are shown to an admin; others are told for whom they ar
   assert.equal(await root.locator('#stats-problem').textContent(), '')
 })
 
-browserTest(
-  'when a token expires the page asks for another, and goes on where it was',
-  async (t) => {
-    const { url } = await startGuarded(t)
-    const page = await openAs(t, url, 'alice', { exp: inSeconds(6) })
-    await chat(page, 'before')
-    await showsLines(page, 'chat-log', ['alice: before'])
+browserTest('an expired token is asked for again, and what waited goes on', async (t) => {
+  const { url } = await startGuarded(t)
+  const page = await openAs(t, url, 'alice', { exp: inSeconds(6) })
+  await chat(page, 'before')
+  await showsLines(page, 'chat-log', ['alice: before'])
 
-    await page.getByLabel('Token').waitFor()
-    await says(page, 'login-problem', /^Your token has expired\.$/)
-    await chat(page, 'meanwhile')
-    await showsLines(page, 'chat-pending', ['on its way: meanwhile'])
-    await logIn(page, tokenOf('bob'))
-    await says(page, 'login-problem', /alice.*bob/)
-    await page.getByRole('button', { name: 'Try now' }).click()
-    await says(page, 'login-problem', /alice.*bob/) // still
-    assert.equal(await isAsked(page), true)
-    await showsLines(page, 'chat-pending', ['on its way: meanwhile'])
-    await logIn(page, tokenOf('alice'))
+  await page.getByLabel('Token').waitFor()
+  await says(page, 'login-problem', /^Your token has expired\.$/)
+  await chat(page, 'meanwhile')
+  await showsLines(page, 'chat-pending', ['on its way: meanwhile'])
+  const answer = latch()
+  await page.route('**/tasks?*', (route) => answer.opened.then(() => route.continue()), {
+    times: 1,
+  })
+  await logIn(page, tokenOf('bob'))
+  await page.getByRole('button', { name: 'Try now' }).click() // before that token is judged
+  answer.open()
+  await says(page, 'login-problem', /alice.*bob/)
+  await page.getByRole('button', { name: 'Try now' }).click()
+  await says(page, 'login-problem', /alice.*bob/) // still
+  assert.equal(await isAsked(page), true)
+  await showsLines(page, 'chat-pending', ['on its way: meanwhile'])
+  await logIn(page, tokenOf('alice'))
 
-    await says(page, 'status', /^connected$/)
-    assert.equal(await isAsked(page), false)
-    await showsLines(page, 'chat-log', ['alice: before', 'alice: meanwhile'])
-    await showsLines(page, 'chat-pending', [])
-    await says(page, 'me', /^alice$/)
-  },
-)
+  await says(page, 'status', /^connected$/)
+  assert.equal(await isAsked(page), false)
+  await showsLines(page, 'chat-log', ['alice: before', 'alice: meanwhile'])
+  await showsLines(page, 'chat-pending', [])
+  await says(page, 'me', /^alice$/)
+})
 
 browserTest('two users see their own tasks, and what they tell each other', async (t) => {
   const { url } = await startGuarded(t)
