@@ -11,7 +11,7 @@ export const now = () => performance.timeOrigin + performance.now()
 
 /** @param {Lane} lane */
 export const isLive = ({ calls, task, endedAt }) =>
-  calls.some(({ to }) => to === undefined) || (task !== undefined && endedAt === undefined)
+  calls.some(({ to }) => to === undefined) || (task && endedAt === undefined)
 
 /** When it begins on the axis. @param {Lane} lane */
 export const beginOf = ({ action, since, acceptedAt = since }) => (action ? since : acceptedAt)
@@ -43,7 +43,7 @@ export class Lanes {
 
   /** A click that sends so many requests. @param {string} title @returns {Action} */
   act(title) {
-    if (this.restsSince !== undefined) this.#clear()
+    this.#clear()
     return { title, lanes: [], most: 0 }
   }
 
@@ -57,7 +57,7 @@ export class Lanes {
       known ?? this.#add({ label, since: call.from, calls: [], attempts: [], action, makesTask })
     lane.calls.push(call)
     if (!known) action.lanes.push(lane)
-    if (!known && ofTask) this.#name(lane, ofTask)
+    if (ofTask) this.#name(lane, ofTask)
     if (makesTask) this.#expected++
     this.#changed(lane)
     this.#tell()
@@ -69,7 +69,7 @@ export class Lanes {
     Object.assign(call, { to: now(), status })
     this.#changed(lane) // or the picture might rest
     if (lane.makesTask && call === lane.calls[0]) this.#expected--
-    if (id !== undefined && !lane.task) this.#name(lane, id)
+    if (id && !lane.task) this.#name(lane, id)
     if (this.#expected === 0) this.#adopt()
     this.#tell()
   }
@@ -79,7 +79,7 @@ export class Lanes {
     for (const task of tasks) {
       const lane = this.#byTask.get(task.id)
       if (lane) this.#show(lane, task)
-      else if (task.endedAt === null || this.#expected > 0) this.#early.set(task.id, task)
+      else if (!task.endedAt || this.#expected > 0) this.#early.set(task.id, task)
     }
     if (this.#expected === 0) this.#adopt()
     this.#tell()
@@ -103,7 +103,9 @@ export class Lanes {
     if (this.ticks.length > MAX_TICKS) this.ticks.splice(0, MAX_TICKS / 2)
   }
 
+  // Once the picture rests.
   #clear() {
+    if (!this.restsSince) return
     this.all = []
     this.ticks = []
     this.#byTask.clear()
@@ -120,12 +122,11 @@ export class Lanes {
   // Those that nobody here asked for: from another window, or by hand.
   #adopt() {
     for (const [id, task] of this.#early) {
-      if (task.endedAt !== null) continue
-      if (this.restsSince !== undefined) this.#clear()
+      if (task.endedAt) continue
+      this.#clear()
       const label = `${task.name}, from elsewhere`
       const since = now() - FRESH
-      const lane = this.#add({ label, since, calls: [], attempts: [], makesTask: false })
-      this.#name(lane, id)
+      this.#name(this.#add({ label, since, calls: [], attempts: [], makesTask: false }), id)
     }
     this.#early.clear()
   }
@@ -157,12 +158,12 @@ export class Lanes {
     lane.task = task
     lane.acceptedAt = Math.max(created + this.#skew, lane.since)
     lane.endedAt = this.#here(endedAt)
-    this.#follow(lane.attempts, task)
+    this.#follow(lane, task)
     this.#changed(lane)
   }
 
-  /** @param {Attempt[]} attempts @param {Task} task */
-  #follow(attempts, { attempt: number, state, progress, startedAt, endedAt }) {
+  /** @param {Lane} lane @param {Task} task */
+  #follow({ attempts, endedAt }, { attempt: number, state, progress, startedAt }) {
     let last = attempts.at(-1)
     const from = this.#here(startedAt)
     if (from !== undefined && (last?.number !== number || last.startedAt !== startedAt)) {
@@ -174,7 +175,7 @@ export class Lanes {
     last.from = from ?? last.from
     last.progress = state === 'succeeded' ? 1 : (progress ?? last.progress)
     if (state === 'running') return
-    last.to = Math.max(last.from, this.#here(endedAt) ?? now())
+    last.to = Math.max(last.from, endedAt ?? now())
     last.end = state === 'queued' ? 'failed' : state
   }
 
