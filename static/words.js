@@ -3,9 +3,8 @@
 import { duration } from './dom.js'
 import { beginOf } from './lanes.js'
 
-/** Whether it was answered, and not refused. @param {Call | undefined} call */
-export const isGood = (call) =>
-  call?.status !== undefined && call.status >= 200 && call.status < 300
+/** Whether it was answered, and not refused. @param {Call} [call] */
+export const isGood = (call) => !!call?.status && call.status < 300
 
 /** @param {Lane} lane */
 export function captionOf(lane) {
@@ -29,10 +28,11 @@ export function captionOf(lane) {
 export function describe({ title, lanes, most }) {
   const calls = lanes.flatMap(({ calls: [first] }) => first ?? [])
   if (calls.some(({ to }) => to === undefined)) return `${title}: waiting for the answer …`
-  const refused = calls.filter((call) => !isGood(call))
-  if (refused.length === calls.length) return `${title}: ${refusalOf(refused)}.`
+  if (calls.every(({ status }) => status === 0)) return `${title}: no answer came.`
+  const refused = calls.filter((call) => !isGood(call)).map(refusalOf)
+  if (refused.length === calls.length) return `${title}: ${tally(refused, '')}.`
   const parts = [answersOf(lanes)]
-  if (refused.length > 0) parts.push(`${refused.length} ${refusalOf(refused)}`)
+  if (refused.length > 0) parts.push(tally(refused))
   const tasks = lanes.filter(
     ({ task, makesTask, calls: [call] }) => task ?? (makesTask && isGood(call)),
   )
@@ -41,12 +41,8 @@ export function describe({ title, lanes, most }) {
   return `${title}: ${parts.join(', ')}.`
 }
 
-/** @param {Call[]} calls */
-function refusalOf(calls) {
-  return calls.some(({ status }) => status === 0)
-    ? 'no answer came'
-    : `refused with ${calls[0]?.status}`
-}
+/** @param {Call} call */
+const refusalOf = ({ status }) => (status === 0 ? 'not answered' : `refused with ${status}`)
 
 /** @param {Lane[]} lanes */
 function answersOf(lanes) {
@@ -55,8 +51,10 @@ function answersOf(lanes) {
     const slowest = Math.max(...repeated.map(({ from, to = from }) => to - from))
     return `${repeated.length} requests, the slowest answered after ${duration(slowest)}`
   }
-  const last = Math.max(...lanes.map(({ calls: [call] }) => call?.to ?? 0))
-  return `${lanes.length > 1 ? 'all ' : ''}answered after ${duration(last - startOf(lanes))}`
+  const answers = lanes.flatMap(({ calls: [call] }) => (call?.status && call.to) || [])
+  const all = lanes.length > 1 ? 'all ' : ''
+  const some = answers.length < lanes.length ? `${answers.length} of ${lanes.length} ` : all
+  return `${some}answered after ${duration(Math.max(...answers) - startOf(lanes))}`
 }
 
 /** @param {Lane[]} tasks */
@@ -73,10 +71,10 @@ function endsOf(tasks) {
 /** Of one that is over. @param {Lane} lane */
 const stateOf = ({ task }) => (task?.endedAt ? task.state : 'forgotten')
 
-/** How many of each. @param {string[]} words @param {string} all if they are the same */
+/** How many of each. @param {string[]} words @param {string} [all] instead, if they are the same */
 function tally(words, all) {
   const kinds = [...new Set(words)]
-  if (kinds.length === 1) return all + kinds[0]
+  if (kinds.length === 1 && all !== undefined) return all + kinds[0]
   return kinds.map((kind) => `${words.filter((word) => word === kind).length} ${kind}`).join(', ')
 }
 

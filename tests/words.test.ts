@@ -121,6 +121,28 @@ for (const [what, lanes, words, most = 1] of [
     [job({ to: 5, state: 'running' }), ...times(19, { to: 5, status: 503 })],
     'all answered after 5 ms, 19 refused with 503, the work goes on.',
   ],
+  [
+    'twenty of which some were refused for different reasons',
+    [
+      ...times(12, DONE),
+      ...times(5, { to: 9, status: 503 }),
+      ...times(1, { to: 9, status: 429 }),
+      ...times(2, { to: 60_000, status: 0 }),
+    ],
+    '18 of 20 answered after 9 ms, 5 refused with 503, 1 refused with 429, 2 not answered, ' +
+      'all finished after 5.02 s.',
+  ],
+  [
+    'two of which one has no answer',
+    [job(DONE), job({ to: 60_000, status: 0 })],
+    '1 of 2 answered after 5 ms, 1 not answered, finished after 5.02 s.',
+  ],
+  [
+    'three that were refused for different reasons',
+    [...times(2, { to: 5, status: 503 }), job({ to: 5, status: 0 })],
+    '2 refused with 503, 1 not answered.',
+  ],
+  ['three without an answer', times(3, { to: 5, status: 0 }), 'no answer came.'],
   ['twenty that were refused', times(20, { to: 5, status: 503 }), 'refused with 503.'],
   [
     'twenty that have ended differently',
