@@ -2,9 +2,11 @@
 // everybody waits, the list of tasks, and the server’s figures.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import type { TaskContext } from '../../tasks.ts'
 import { fail, startApp, temporaryFolder } from '../helpers.ts'
 import { browserTest, expectProblems, openPage } from './browser.ts'
 
@@ -147,16 +149,27 @@ browserTest(
 )
 
 browserTest('of a thousand tasks some are shown, and how many are left', async (t) => {
-  const { url } = await startApp(t, { WORK_SECONDS: '60', CONCURRENCY: '1000' })
+  const { url, tasks } = await startApp(t, { CONCURRENCY: '1000' })
   const page = await openPage(t, url)
+  await page.getByText('connected', { exact: true }).waitFor()
 
-  for (let hundred = 0; hundred < 10; hundred++) await press(page, 'A hundred')
+  const wait = (_: unknown, { signal }: TaskContext) => once(signal, 'abort')
+  for (let count = 0; count < 1_000; count++) await tasks.add(wait)
 
   await page.getByText('running 1000').waitFor()
   assert.equal(await page.locator('#task-list > li').count(), 30)
   await page.getByRole('button', { name: 'Show more: 970 are left' }).click()
   await page.getByRole('button', { name: 'Show more: 940 are left' }).waitFor()
   assert.equal(await page.locator('#task-list > li').count(), 60)
+})
+
+browserTest('a hundred jobs go at one click', async (t) => {
+  const { url } = await startApp(t)
+  const page = await openPage(t, url)
+
+  await press(page, 'A hundred')
+
+  await hearWords(page, /^A hundred jobs: all answered after .*, all finished after/)
 })
 
 browserTest('a queue that is full says so, and the page goes on', async (t) => {
