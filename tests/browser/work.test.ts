@@ -154,7 +154,7 @@ browserTest('of a thousand tasks some are shown, and how many are left', async (
   await page.getByText('connected', { exact: true }).waitFor()
 
   const wait = (_: unknown, { signal }: TaskContext) => once(signal, 'abort')
-  for (let count = 0; count < 1_000; count++) await tasks.add(wait)
+  for (let count = 0; count < 1_000; count++) await tasks.add(wait, {})
 
   await page.getByText('running 1000').waitFor()
   assert.equal(await page.locator('#task-list > li').count(), 30)
