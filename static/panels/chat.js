@@ -6,6 +6,7 @@ import { addLine, byId, clock, element, foldable, messageOf, onSubmit, say } fro
 const TYPING_EVERY = 2_000 // milliseconds between two hints
 const TYPING_LASTS = 4_000 // milliseconds, after the last
 const NAMED = 20 // members by name
+const LOST = 'The connection was lost for a while: what was said before may not be kept any more.'
 
 /** @param {Session} session */
 export function startChat(session) {
@@ -45,15 +46,13 @@ export function startChat(session) {
         showMembers()
         if (recovered) return
         log.replaceChildren() // what the room has kept comes now
-        if (isBack) addLine(log, element('small', { textContent: LOST }))
+        if (isBack) addLine(log, element('small', {}, LOST))
         isBack = true
       },
       onMessage(message) {
         if (message.offset === undefined) return showTyping(message.from ?? '')
         stopTyping(message.from ?? '')
-        const who = element('small', {
-          textContent: `${clock(message.at)} ${message.from ?? 'the server'}: `,
-        })
+        const who = element('small', {}, `${clock(message.at)} ${message.from ?? 'the server'}: `)
         const { data } = message
         addLine(log, who, foldable(typeof data === 'string' ? data : JSON.stringify(data)))
       },
@@ -64,19 +63,13 @@ export function startChat(session) {
         count = all
         showMembers()
       },
-      onError: (error) =>
-        addLine(log, element('small', { textContent: `No way in: ${error.message}.` })),
+      onError: (error) => addLine(log, element('small', {}, `No way in: ${error.message}.`)),
     })
   }
 
   async function speak() {
     const said = text.value
-    const line = element(
-      'li',
-      {},
-      element('small', { textContent: 'on its way: ' }),
-      foldable(said),
-    )
+    const line = element('li', {}, element('small', {}, 'on its way: '), foldable(said))
     byId('chat-pending').append(line)
     text.value = ''
     hinted = Number.NEGATIVE_INFINITY
@@ -84,10 +77,7 @@ export function startChat(session) {
       await session.publish(`room:${room}`, said)
       line.remove()
     } catch (error) {
-      line.replaceChildren(
-        element('small', { textContent: `not sent (${messageOf(error)}): ` }),
-        foldable(said),
-      )
+      line.replaceChildren(element('small', {}, `not sent (${messageOf(error)}): `), foldable(said))
     }
   }
 
@@ -121,5 +111,3 @@ export function startChat(session) {
     say('chat-members', `${count} in ${room}: ${list}`)
   }
 }
-
-const LOST = 'The connection was lost for a while: what was said before may not be kept any more.'

@@ -57,7 +57,7 @@ export function startCursors(session) {
   /** @param {string} name @returns {Cursor} */
   function add(name) {
     const sum = [...name].reduce((all, letter) => all + letter.charCodeAt(0), 0)
-    const dot = element('span', { className: 'cursor' }, element('span', { textContent: name }))
+    const dot = element('span', { className: 'cursor' }, element('span', {}, name))
     dot.style.background = `var(--${COLOURS[sum % COLOURS.length]})`
     stage.append(dot)
     const cursor = { dot }

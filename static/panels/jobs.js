@@ -73,7 +73,7 @@ export function startJobs(session, lanes, tasks) {
   async function draw(isInThread) {
     const where = isInThread ? 'in a thread' : 'on the main thread'
     const place = byId(isInThread ? 'in-thread' : 'on-main')
-    place.replaceChildren(element('p', { textContent: 'drawing …' }))
+    place.replaceChildren(element('p', {}, 'drawing …'))
     const action = lanes.act(`A picture, ${where}`)
     const stop = probe(`Others meanwhile, ${where}`)
     const path = isInThread ? '/render' : '/render?thread=false'
@@ -83,7 +83,7 @@ export function startJobs(session, lanes, tasks) {
     const slowest = await stop()
     const words = isOk ? `Others waited for up to ${duration(slowest)}.` : problem
     const picture = isOk ? [await resultOf(session, data.id)] : []
-    place.replaceChildren(element('p', { textContent: words }), ...picture)
+    place.replaceChildren(element('p', {}, words), ...picture)
   }
 
   /** What everybody else feels: small requests, one after the other. Returns their end, which resolves

@@ -25,7 +25,7 @@ export function startNotifications(session, lanes) {
   session.subscribe(`user:${session.user}`, {
     onMessage({ data, at }) {
       const { from, message } = /** @type {{ from: string, message: string }} */ (data)
-      const who = element('small', { textContent: `${clock(at)} from ${from}: ` })
+      const who = element('small', {}, `${clock(at)} from ${from}: `)
       addLine(byId('notifications'), who, foldable(message))
     },
   })

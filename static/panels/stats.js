@@ -50,7 +50,7 @@ export function startStats(session) {
 
 /** Returns what takes in the newest. @param {string} place @param {Figure} figure */
 function show(place, [name, least, values, words = String]) {
-  const output = element('output', { textContent: 'no figures yet' })
+  const output = element('output', {}, 'no figures yet')
   const figure = element('figure', {}, element('figcaption', {}, `${name}: `, output))
   const chart = new Chart(figure, least)
   byId(place).append(figure)

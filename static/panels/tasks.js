@@ -178,6 +178,6 @@ export class TaskList {
         ? await this.#session.call(action, 'DELETE', `/tasks/${id}`, { ofTask: id })
         : await this.#session.call(action, 'POST', `/tasks/${id}/retry`, { ofTask: id })
     if (isOk) this.#hear([data])
-    else row?.showResult(element('p', { className: 'problem', textContent: problem }))
+    else row?.showResult(element('p', { className: 'problem' }, problem))
   }
 }
