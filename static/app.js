@@ -29,10 +29,8 @@ start()
 function start() {
   const tasks = new TaskList(session, lanes)
   say('me', session.user)
-  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (
-    document.querySelectorAll('[data-open-only]')
-  )) {
-    button.disabled = !session.isOpen
+  for (const button of document.querySelectorAll('[data-open-only]')) {
+    button.toggleAttribute('disabled', !session.isOpen)
   }
   byId('guarded').hidden = session.isOpen
   session.connect(showStatus)
@@ -99,7 +97,7 @@ function showStatus(status, delay, reason) {
       connected: 'connected',
       closed: `disconnected${why}`,
       waiting: `${offline}reconnecting in ${seconds} s${why}`,
-    } // prettier-ignore
+    }
     say('status', words[status])
   }
   show()

@@ -54,11 +54,10 @@ export class Session {
     return ''
   }
 
-  /** Connects the socket. @param {import('./client.js').Options['onStatus']} onStatus */
+  /** Connects the socket. @param {Required<import('./client.js').Options>['onStatus']} onStatus */
   connect(onStatus) {
-    const url = new URL(this.#address('/ws'), location.href.replace(/^http/, 'ws'))
     const options = this.isOpen ? { onStatus } : { onStatus, token: () => this.#freshToken() }
-    this.#client = new Client(url, /** @type {any} */ (options))
+    this.#client = new Client(this.#socketUrl, options)
   }
 
   /** Tries again at once to connect. */
@@ -136,9 +135,9 @@ export class Session {
     return { isOk, status, data, problem: isOk ? '' : problemOf(response, data) }
   }
 
-  /** A one-time ticket for a socket that can’t carry a token, as an address. */
+  /** The address of a plain socket: that can’t carry a token, so there is a ticket in it, good once. */
   async echoUrl() {
-    const url = new URL(this.#address('/ws'), location.href.replace(/^http/, 'ws'))
+    const url = this.#socketUrl
     if (this.isOpen) return url
     const { isOk, data, problem } = await this.fetch('POST', '/ticket')
     if (!isOk) throw new Error(problem)
@@ -149,6 +148,10 @@ export class Session {
   get #connected() {
     if (!this.#client) throw new Error('expected to be connected')
     return this.#client
+  }
+
+  get #socketUrl() {
+    return new URL(this.#address('/ws'), location.href.replace(/^http/, 'ws'))
   }
 
   // On an open server the address says who asks.

@@ -172,11 +172,11 @@ export class TaskList {
   async #act(id, act) {
     const row = this.#rows.get(id)
     if (act === 'Result') return row?.showResult(await resultOf(this.#session, id))
-    const action = this.#lanes.act(act)
-    const { isOk, data, problem } =
-      act === 'Cancel'
-        ? await this.#session.call(action, 'DELETE', `/tasks/${id}`, { ofTask: id })
-        : await this.#session.call(action, 'POST', `/tasks/${id}/retry`, { ofTask: id })
+    const [method, path] = act === 'Cancel' ? ['DELETE', ''] : ['POST', '/retry']
+    const call = this.#session.call(this.#lanes.act(act), method, `/tasks/${id}${path}`, {
+      ofTask: id,
+    })
+    const { isOk, data, problem } = await call
     if (isOk) this.#hear([data])
     else row?.showResult(element('p', { className: 'problem' }, problem))
   }
