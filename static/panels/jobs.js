@@ -3,6 +3,7 @@
 
 import { byId, duration, element, onSubmit, say, setText } from '../dom.js'
 import { resultOf } from '../result.js'
+import { slowestOf } from '../words.js'
 
 /** What the buttons send: what it is called, how many, and where to.
  * @type {Record<string, [string, number, string]>} */
@@ -75,40 +76,31 @@ export function startJobs(session, lanes, tasks) {
     const place = byId(isInThread ? 'in-thread' : 'on-main')
     place.replaceChildren(element('p', {}, 'drawing …'))
     const action = lanes.act(`A picture, ${where}`)
-    const stop = probe(`Others meanwhile, ${where}`)
     const path = isInThread ? '/render' : '/render?thread=false'
     const options = { body: LARGE, makesTask: true }
-    const { isOk, data, problem } = await session.call(action, 'POST', path, options)
-    if (isOk) await tasks.ended(data.id)
-    const slowest = await stop()
+    const drawn = session.call(action, 'POST', path, options).then(async (reply) => {
+      if (reply.isOk) await tasks.ended(reply.data.id)
+      return reply
+    })
+    const slowest = await probe(`Others meanwhile, ${where}`, drawn)
+    const { isOk, data, problem } = await drawn
     const words = isOk ? `Others waited for up to ${duration(slowest)}.` : problem
     const picture = isOk ? [await resultOf(session, data.id)] : []
     place.replaceChildren(element('p', {}, words), ...picture)
   }
 
-  /** What everybody else feels: small requests, one after the other. Returns their end, which resolves
-   * to the milliseconds that the slowest took. @param {string} title */
-  function probe(title) {
+  /** What everybody else feels until it is over: small requests, one after the other. Resolves to the
+   * milliseconds that the slowest took. @param {string} title @param {Promise<unknown>} end */
+  async function probe(title, end) {
     const action = lanes.act(title)
     let isOver = false
-    let slowest = 0
-    const running = (async () => {
-      /** @type {Lane | undefined} */
-      let lane
-      while (!isOver) {
-        const sent = lanes.call(action, 'GET /healthz, again and again', { lane })
-        lane = sent.lane
-        await session.fetch('GET', '/healthz', {
-          answered: (response) => lanes.answered(sent, response?.status ?? 0),
-        })
-        slowest = Math.max(slowest, (sent.call.to ?? 0) - sent.call.from)
-        await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY))
-      }
-    })()
-    return async () => {
+    end.then(() => {
       isOver = true
-      await running
-      return slowest
+    })
+    while (!isOver) {
+      await session.call(action, 'GET', '/healthz', { lane: action.lanes[0] })
+      await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY))
     }
+    return slowestOf(action.lanes.flatMap(({ calls }) => calls))
   }
 }
