@@ -80,8 +80,8 @@ export class Pen {
     context.fillText(SIGNS[end], x, y + 1)
   }
 
-  /** @param {Colour} colour @param {number} x @param {number} [bottom] */
-  upright(colour, x, bottom = this.height) {
+  /** @param {Colour} colour @param {number} x @param {number} bottom */
+  upright(colour, x, bottom) {
     this.bar(colour, [Math.round(x), 0, 1, bottom])
   }
 

@@ -5,12 +5,7 @@ import { Client } from './client.js'
 
 /** @typedef {import('./client.js').Listener} Listener */
 
-const LOST = {
-  isOk: false,
-  status: 0,
-  data: null,
-  problem: 'No answer: the server can’t be reached.',
-}
+const LOST = 'No answer: the server can’t be reached.'
 const NAME = /^[A-Za-z0-9._@-]{1,64}$/
 
 export class Session {
@@ -121,13 +116,10 @@ export class Session {
     /** @type {Record<string, string>} */
     const headers = this.#token ? { authorization: `Bearer ${this.#token}` } : {}
     if (body !== undefined) headers['content-type'] = 'application/json'
-    const response = await fetch(this.#address(path), {
-      method,
-      headers,
-      body: body ?? null,
-    }).catch(() => undefined)
+    const request = { method, headers, body: body ?? null }
+    const response = await fetch(this.#address(path), request).catch(() => undefined)
     answered(response)
-    if (!response) return LOST
+    if (!response) return { isOk: false, status: 0, data: null, problem: LOST }
     const { status, ok: isOk } = response
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     const data = await (isJson ? response.json() : response.blob()).catch(() => ({})) // it broke off
@@ -171,20 +163,16 @@ export class Session {
 /** @param {Response} response @param {{ detail?: string }} data */
 function problemOf(response, { detail = response.statusText }) {
   const wait = response.headers.get('retry-after')
-  return `${sentence(detail)}${wait ? ` Try again in ${wait} s.` : ''}`
-}
-
-/** @param {string} text */
-function sentence(text) {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
+  const sentence = `${detail.slice(0, 1).toUpperCase()}${detail.slice(1)}.`
+  return wait ? `${sentence} Try again in ${wait} s.` : sentence
 }
 
 /** The name in the address, or one that lasts as long as the tab. */
 function whoAmI() {
   const named = new URLSearchParams(location.search).get('user')
   if (named && NAME.test(named)) return named
-  const name =
-    sessionStorage.getItem('user') ?? `guest-${Math.floor(Math.random() * 9_000 + 1_000)}`
+  const guest = `guest-${Math.floor(Math.random() * 9_000 + 1_000)}`
+  const name = sessionStorage.getItem('user') ?? guest
   sessionStorage.setItem('user', name)
   return name
 }

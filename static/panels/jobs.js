@@ -1,7 +1,7 @@
 // Jobs: work after the reply, beside the same work in the request; a picture drawn in a thread, beside
 // the same one drawn where everybody waits for it.
 
-import { byId, duration, element, onSubmit, say, setText } from '../dom.js'
+import { byId, duration, element, onSubmit, say } from '../dom.js'
 import { resultOf } from '../result.js'
 import { slowestOf } from '../words.js'
 
@@ -39,35 +39,24 @@ export function startJobs(session, lanes, tasks) {
     const refused = (await Promise.all(calls)).filter(({ isOk }) => !isOk)
     const many =
       count > 1 && refused.length > 0 ? `${refused.length} of ${count} were not accepted. ` : ''
-    const problem = `${many}${refused[0]?.problem ?? ''}`
-    say(`${form}-problem`, problem)
+    say(`${form}-problem`, `${many}${refused[0]?.problem ?? ''}`)
   }
 
   /** @param {'inside' | 'after'} where @param {string} title @param {string} path */
   async function race(where, title, path) {
-    const output = byId(where)
     const started = performance.now()
-    const passed = () => performance.now() - started
-    const timer = setInterval(
-      () => setText(output, `no answer yet, after ${duration(passed())}`),
-      100,
-    )
+    const passed = () => duration(performance.now() - started)
+    const timer = setInterval(() => say(where, `no answer yet, after ${passed()}`), 100)
     const makesTask = where === 'after'
-    const body = JSON.stringify({ work: where })
-    const { isOk, data, problem } = await session.call(lanes.act(title), 'POST', path, {
-      body,
-      makesTask,
-    })
+    const options = { body: JSON.stringify({ work: where }), makesTask }
+    const { isOk, data, problem } = await session.call(lanes.act(title), 'POST', path, options)
     clearInterval(timer)
-    const answered = `answered after ${duration(passed())}`
-    if (!isOk) return setText(output, problem)
-    if (!makesTask) return setText(output, `${answered}, with the work done`)
-    setText(output, `${answered}; the work goes on …`)
+    if (!isOk) return say(where, problem)
+    const answered = `answered after ${passed()}`
+    if (!makesTask) return say(where, `${answered}, with the work done`)
+    say(where, `${answered}; the work goes on …`)
     const end = await tasks.ended(data.id)
-    setText(
-      output,
-      `${answered}; the work ${end?.state ?? 'is forgotten'} after ${duration(passed())}`,
-    )
+    say(where, `${answered}; the work ${end?.state ?? 'is forgotten'} after ${passed()}`)
   }
 
   /** @param {boolean} isInThread */
