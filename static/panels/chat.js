@@ -16,8 +16,8 @@ export function startChat(session) {
   const typing = new Map()
   /** @type {Set<string>} */
   const members = new Set()
-  let count = 0
   let room = ''
+  let isBack = false // the room was shown before
   let leave = () => {}
   let hinted = Number.NEGATIVE_INFINITY
 
@@ -37,34 +37,44 @@ export function startChat(session) {
     log.replaceChildren()
     for (const name of typing.keys()) stopTyping(name) // that was in the other room
     hinted = Number.NEGATIVE_INFINITY
-    let isBack = false
+    isBack = false
     leave = session.subscribe(`room:${room}`, {
-      onStart({ recovered, members: names = [], count: all = 0 }) {
-        members.clear()
-        for (const name of names) members.add(name)
-        count = all
-        showMembers()
-        if (recovered) return
-        log.replaceChildren() // what the room has kept comes now
-        if (isBack) addLine(log, element('small', {}, LOST))
-        isBack = true
-      },
-      onMessage(message) {
-        if (message.offset === undefined) return showTyping(message.from ?? '')
-        stopTyping(message.from ?? '')
-        const who = element('small', {}, `${clock(message.at)} ${message.from ?? 'the server'}: `)
-        const { data } = message
-        addLine(log, who, foldable(typeof data === 'string' ? data : JSON.stringify(data)))
-      },
-      onPresence({ joined, left, count: all }) {
-        for (const name of joined) members.add(name)
-        for (const name of left) members.delete(name)
-        for (const name of left) stopTyping(name)
-        count = all
-        showMembers()
-      },
+      onStart,
+      onMessage,
+      onPresence,
       onError: (error) => addLine(log, element('small', {}, `No way in: ${error.message}.`)),
     })
+  }
+
+  /** @param {import('../client.js').Start} start */
+  function onStart({ recovered, members: names = [], count: all = 0 }) {
+    members.clear()
+    onPresence({ joined: names, left: [], count: all })
+    if (recovered) return
+    log.replaceChildren() // what the room has kept comes now
+    if (isBack) addLine(log, element('small', {}, LOST))
+    isBack = true
+  }
+
+  /** @param {import('../client.js').Message} message */
+  function onMessage({ offset, from = 'the server', at, data }) {
+    if (offset === undefined) return showTyping(from)
+    stopTyping(from)
+    const who = element('small', {}, `${clock(at)} ${from}: `)
+    addLine(log, who, foldable(typeof data === 'string' ? data : JSON.stringify(data)))
+  }
+
+  /** @param {{ joined: string[], left: string[], count: number }} change */
+  function onPresence({ joined, left, count }) {
+    for (const name of joined) members.add(name)
+    for (const name of left) {
+      members.delete(name)
+      stopTyping(name)
+    }
+    const names = [...members].slice(0, NAMED)
+    const rest = count - names.length
+    const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '')
+    say('chat-members', `${count} in ${room}: ${list}`)
   }
 
   async function speak() {
@@ -102,12 +112,5 @@ export function startChat(session) {
     const names = [...typing.keys()].slice(0, 3).join(', ')
     const verb = typing.size > 1 ? 'are' : 'is'
     say('chat-typing', names && `${names} ${verb} typing …`)
-  }
-
-  function showMembers() {
-    const names = [...members].slice(0, NAMED)
-    const rest = count - names.length
-    const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '')
-    say('chat-members', `${count} in ${room}: ${list}`)
   }
 }
