@@ -14,8 +14,6 @@ import { Session } from './session.js'
 import { Timeline } from './timeline.js'
 import { describe } from './words.js'
 
-/** @typedef {import('./client.js').Status} Status */
-
 const lanes = new Lanes()
 const session = new Session(lanes)
 const MAX_WORDS = 4 // actions
@@ -86,7 +84,7 @@ function readTokens() {
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let countdown
 
-/** @param {Status} status @param {number} delay @param {string} reason */
+/** @param {import('./client.js').Status} status @param {number} delay @param {string} reason */
 function showStatus(status, delay, reason) {
   clearInterval(countdown)
   byId('light').dataset.status = status

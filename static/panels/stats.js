@@ -51,8 +51,9 @@ export function startStats(session) {
 /** Returns what takes in the newest. @param {string} place @param {Figure} figure */
 function show(place, [name, least, values, words = String]) {
   const output = element('output', {}, 'no figures yet')
-  const figure = element('figure', {}, element('figcaption', {}, `${name}: `, output))
+  const figure = element('figure')
   const chart = new Chart(figure, least)
+  figure.append(element('figcaption', {}, `${name}: `, output))
   byId(place).append(figure)
   return (/** @type {Stats} */ stats) => {
     const [first = 0, second = 0] = values(stats)
