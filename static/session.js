@@ -35,14 +35,16 @@ export class Session {
   /** Tries this token, and keeps it if the server takes it. Resolves to what is wrong, if anything.
    * @param {string} token */
   async logIn(token) {
-    const before = this.#token
-    const user = userOf(token)
-    this.#token = token
-    const problem = user ? await this.knock() : 'That is no token.'
+    const { sub: user } = claimsOf(token)
+    if (!user) return 'That is no token.'
     const isOther = this.#client && user !== this.user
-    if (problem || isOther) {
+    if (isOther) return `This page is ${this.user}’s. Reload it to be ${user}.`
+    const before = this.#token
+    this.#token = token
+    const problem = await this.knock()
+    if (problem) {
       this.#token = before
-      return problem || `This page is ${this.user}’s. Reload it to be ${user}.`
+      return problem
     }
     this.user = user
     this.#client?.wake()
@@ -154,7 +156,8 @@ export class Session {
   }
 
   #freshToken() {
-    if (Date.now() < expiryOf(this.#token)) return this.#token
+    const { exp = 0 } = claimsOf(this.#token)
+    if (Date.now() < exp * 1_000) return this.#token
     this.onRefused('Your token has expired.')
     throw new Error('the token has expired')
   }
@@ -177,17 +180,13 @@ function whoAmI() {
   return name
 }
 
-/** What a JWT says, unproved: the server is the one that checks. @param {string} token */
+/** What a JWT says, unproved: the server is the one that checks.
+ * @param {string} token @returns {{ sub?: string, exp?: number }} */
 function claimsOf(token) {
   try {
     const [, claims = ''] = token.split('.')
-    return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))) // names are ASCII
+    return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))) ?? {} // names are ASCII
   } catch {
     return {}
   }
 }
-
-/** @param {string} token @returns {string} */
-const userOf = (token) => claimsOf(token).sub ?? ''
-/** @param {string} token @returns {number} milliseconds since 1970 */
-const expiryOf = (token) => (claimsOf(token).exp ?? 0) * 1_000
