@@ -14,8 +14,6 @@ import { Session } from './session.js'
 import { Timeline } from './timeline.js'
 import { describe } from './words.js'
 
-/** @typedef {import('./client.js').Status} Status */
-
 const lanes = new Lanes()
 const session = new Session(lanes)
 const MAX_WORDS = 4 // actions
@@ -29,10 +27,8 @@ start()
 function start() {
   const tasks = new TaskList(session, lanes)
   say('me', session.user)
-  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (
-    document.querySelectorAll('[data-open-only]')
-  )) {
-    button.disabled = !session.isOpen
+  for (const button of document.querySelectorAll('[data-open-only]')) {
+    button.toggleAttribute('disabled', !session.isOpen)
   }
   byId('guarded').hidden = session.isOpen
   session.connect(showStatus)
@@ -50,24 +46,7 @@ function start() {
 
 // A server with AUTH_SECRET lets nobody in without a token; an open one lets in everybody.
 async function logIn() {
-  const form = byId('login', HTMLFormElement)
-  const token = byId('token', HTMLInputElement)
-  const problem = byId('login-problem')
-  session.onRefused = (why) => {
-    if (!form.hidden) return // what was wrong with the last one is still being read
-    form.hidden = false
-    setText(problem, why)
-  }
-  const isLetIn = new Promise((resolve) => {
-    onSubmit('login', async () => {
-      const refusal = await session.logIn(token.value.trim())
-      setText(problem, refusal)
-      if (refusal) return
-      token.value = ''
-      form.hidden = true
-      resolve(undefined)
-    })
-  })
+  const isLetIn = readTokens()
   for (;;) {
     const refusal = await session.knock()
     if (!refusal) return
@@ -75,16 +54,37 @@ async function logIn() {
     say('status', refusal)
     await new Promise((resolve) => setTimeout(resolve, 2_000))
   }
-  form.hidden = false
+  byId('login').hidden = false
   say('status', 'This server wants a token.')
-  token.focus()
+  byId('token').focus()
   await isLetIn
+}
+
+/** The form for a token, now and whenever the server wants another. Resolves once one was taken. */
+function readTokens() {
+  const form = byId('login')
+  session.onRefused = (why) => {
+    if (!form.hidden) return // what was wrong with the last one is still being read
+    form.hidden = false
+    say('login-problem', why)
+  }
+  return new Promise((resolve) => {
+    onSubmit('login', async () => {
+      const token = byId('token', HTMLInputElement)
+      const refusal = await session.logIn(token.value.trim())
+      say('login-problem', refusal)
+      if (refusal) return
+      token.value = ''
+      form.hidden = true
+      resolve(undefined)
+    })
+  })
 }
 
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let countdown
 
-/** @param {Status} status @param {number} delay @param {string} reason */
+/** @param {import('./client.js').Status} status @param {number} delay @param {string} reason */
 function showStatus(status, delay, reason) {
   clearInterval(countdown)
   byId('light').dataset.status = status
@@ -99,41 +99,41 @@ function showStatus(status, delay, reason) {
       connected: 'connected',
       closed: `disconnected${why}`,
       waiting: `${offline}reconnecting in ${seconds} s${why}`,
-    } // prettier-ignore
+    }
     say('status', words[status])
   }
   show()
   if (status === 'waiting') countdown = setInterval(show, 1_000)
 }
 
-// The figures of the last actions in words. That it is answered, and that it is over, is said aloud.
+// The last actions in words. That a request is answered, and that it is over, is said aloud; messages
+// have their own places for that.
 function showWords() {
-  const list = byId('words')
-  /** @type {Map<Action, { line: HTMLLIElement, phase: number }>} */
-  const shown = new Map()
-  const gone = new WeakSet()
+  /** Newest last. @type {{ line: HTMLElement, phase: number }[]} */
+  const shown = []
+  /** Also of those that made room: what is told of them changes nothing that is seen.
+   * @type {WeakMap<Action, typeof shown[0]>} */
+  const entries = new WeakMap()
   lanes.onAction = (action) => {
-    if (action.lanes.length === 0 || gone.has(action)) return
-    const entry = shown.get(action) ?? { line: element('li'), phase: 0 }
-    if (!shown.has(action)) list.prepend(entry.line)
-    shown.set(action, entry)
+    if (action.lanes.length === 0) return
+    const entry = entries.get(action) ?? begin()
+    entries.set(action, entry)
     const words = describe(action)
     setText(entry.line, words)
     const phase = phaseOf(action)
-    const isPost = action.lanes[0]?.label.startsWith('POST')
-    if (isPost && phase > entry.phase) say('aloud', words)
+    if (action.lanes[0]?.label.startsWith('POST') && phase > entry.phase) say('aloud', words)
     entry.phase = phase
-    if (shown.size > MAX_WORDS) forgetOne()
   }
 
-  // The oldest that is over, if there is one.
-  function forgetOne() {
-    const all = [...shown]
-    const entry = all.find(([, { phase }]) => phase === 2) ?? all[0]
-    if (!entry) return
-    entry[1].line.remove()
-    shown.delete(entry[0])
-    gone.add(entry[0])
+  // The oldest that is over makes room, or else the oldest.
+  function begin() {
+    const entry = { line: element('li'), phase: 0 }
+    byId('words').prepend(entry.line)
+    shown.push(entry)
+    if (shown.length <= MAX_WORDS) return entry
+    const over = shown.findIndex(({ phase }) => phase === 2)
+    for (const { line } of shown.splice(Math.max(0, over), 1)) line.remove()
+    return entry
   }
 }
 

@@ -1,6 +1,8 @@
-// Small helpers for the page's elements. What comes from outside goes in as text, never as markup.
+// Small helpers: elements, which take what comes from outside as text, never as markup; and times in
+// words.
 
 const LONG = 600 // characters: a longer text is folded
+const MAX_LINES = 200 // of one log
 
 /**
  * The element with this id. Throws if the page has none of this type.
@@ -15,10 +17,12 @@ export function byId(id, type = /** @type {any} */ (HTMLElement)) {
 }
 
 /**
+ * A new element. Its text is given as a child.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Partial<HTMLElementTagNameMap[Tag]>} [properties]
  * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties)
@@ -38,12 +42,7 @@ export const say = (id, text) => setText(byId(id), text)
 export function foldable(text) {
   if (text.length <= LONG) return document.createTextNode(text)
   const beginning = `${text.slice(0, LONG / 2)} … (${text.length.toLocaleString('en')} characters)`
-  return element(
-    'details',
-    { className: 'long' },
-    element('summary', { textContent: beginning }),
-    text,
-  )
+  return element('details', {}, element('summary', {}, beginning), text)
 }
 
 /**
@@ -59,8 +58,6 @@ export function addLine(list, ...content) {
   if (isAtEnd) list.scrollTop = list.scrollHeight
   return line
 }
-
-const MAX_LINES = 200 // of one log
 
 /** What happens when a form is sent. @param {string} id @param {(submitter: string) => unknown} act */
 export function onSubmit(id, act) {

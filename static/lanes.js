@@ -1,10 +1,10 @@
-// What the timeline draws, as data: an action is what one click does, a lane is the life of one request
-// and of the task that it made, a tick is one message on the socket. Nothing here touches the page.
+// What the timeline draws, as data: an action is what one click does, a lane is the life of a request
+// and of the task that it made, a tick is a message on the socket. Nothing here touches the page.
 //
 //     request sent → reply → waiting → running → (waiting to retry → running …) → end
 
 const REST = 3_000 // milliseconds after the last end, in which a new action joins the same picture
-const FRESH = 1_000 // milliseconds: what others have sent is drawn from so long before it is heard of
+const FRESH = 1_000 // milliseconds that a task of others may begin on the axis before it is heard of
 const [MAX_LANES, MAX_TICKS] = [2_000, 5_000]
 
 export const now = () => performance.timeOrigin + performance.now()
@@ -13,7 +13,7 @@ export const now = () => performance.timeOrigin + performance.now()
 export const isLive = ({ calls, task, endedAt }) =>
   calls.some(({ to }) => to === undefined) || (task && endedAt === undefined)
 
-/** When it begins on the axis. @param {Lane} lane */
+/** Where it begins on the axis: with its request, or else with its task. @param {Lane} lane */
 export const beginOf = ({ action, since, acceptedAt = since }) => (action ? since : acceptedAt)
 
 export class Lanes {
@@ -23,31 +23,31 @@ export class Lanes {
   ticks = []
   /** Hears that something has changed. */
   onChange = () => {}
-  /** Hears that the figures of an action are others. @type {(action: Action) => void} */
+  /** Hears that the figures of an action have changed. @type {(action: Action) => void} */
   onAction = () => {}
   /** @type {Map<string, Lane>} */
   #byTask = new Map()
   /** Tasks that were heard of before the reply that names them. @type {Map<string, Task>} */
   #early = new Map()
-  /** Whose figures are others than they were told. @type {Set<Action>} */
+  /** Whose change is still to be told. @type {Set<Action>} */
   #dirty = new Set()
   #expected = 0 // replies that will name a task
   #skew = 0 // milliseconds that this clock is ahead of the server’s
   #lastChange = 0
 
-  /** When everything was over and the picture has rested. Undefined before. */
+  /** Since when the picture rests, with everything over. Undefined while it does not. */
   get restsSince() {
     const rest = this.#lastChange + REST
     return this.all.some(isLive) || now() < rest ? undefined : rest
   }
 
-  /** A click that sends so many requests. @param {string} title @returns {Action} */
+  /** A click. If the picture rests, it begins a new one. @param {string} title @returns {Action} */
   act(title) {
     this.#clear()
     return { title, lanes: [], most: 0 }
   }
 
-  /** A request is sent: one more of a lane, or of a task that has one, or the first of its own.
+  /** A request is sent: one more of a lane that is there, also by its task, or the first of its own.
    * @param {Action} action @param {string} label @param {CallOptions} [options] */
   call(action, label, { makesTask = false, ofTask = '', lane: own } = {}) {
     /** @type {Call} */
@@ -67,7 +67,7 @@ export class Lanes {
   /** Its answer has come. @param {Sent} sent @param {number} status @param {string} [id] */
   answered({ lane, call }, status, id) {
     Object.assign(call, { to: now(), status })
-    this.#changed(lane) // or the picture might rest
+    this.#changed(lane) // before what follows asks whether the picture rests
     if (lane.makesTask && call === lane.calls[0]) this.#expected--
     if (id && !lane.task) this.#name(lane, id)
     if (this.#expected === 0) this.#adopt()
@@ -119,7 +119,7 @@ export class Lanes {
     if (early) this.#show(lane, early)
   }
 
-  // Those that nobody here asked for: from another window, or by hand.
+  // Lanes for tasks that nobody here asked for: from another window, or by hand.
   #adopt() {
     for (const [id, task] of this.#early) {
       if (task.endedAt) continue
@@ -145,7 +145,7 @@ export class Lanes {
   /** @param {Lane} lane @param {Task} task */
   #show(lane, task) {
     const { startedAt, endedAt } = task
-    // What has ended is told again, or of its time before: only a retry begins anew.
+    // What has ended may be told again, or late, as it was before its end. Only a retry begins anew.
     if (lane.task?.endedAt && lane.task.startedAt === startedAt && (startedAt ?? endedAt)) return
     const [call] = lane.calls
     const created = Date.parse(task.createdAt)
@@ -153,7 +153,7 @@ export class Lanes {
     if (!lane.task && lane.makesTask && call?.to !== undefined) {
       this.#skew = Math.min(Math.max(this.#skew, call.from - created), call.to - created)
     }
-    // And nothing is told of what is still to come.
+    // And nothing is told before it happens.
     this.#skew = Math.min(this.#skew, now() - Date.parse(endedAt ?? startedAt ?? task.createdAt))
     lane.task = task
     lane.acceptedAt = Math.max(created + this.#skew, lane.since)

@@ -1,5 +1,7 @@
 // What the timeline is drawn with: bars, hatches, flags and marks on a canvas, in the page’s colours.
 
+import { element } from './dom.js'
+
 /** @typedef {'ink' | 'soft' | 'line' | 'card' | 'call' | 'waiting' | 'running' | 'rising' | 'retrying'
  *   | 'succeeded' | 'failed' | 'cancelled' | 'socket'} Colour */
 /** Left, top, width and height in pixels. @typedef {readonly [number, number, number, number]} Box */
@@ -78,8 +80,8 @@ export class Pen {
     context.fillText(SIGNS[end], x, y + 1)
   }
 
-  /** @param {Colour} colour @param {number} x @param {number} [bottom] */
-  upright(colour, x, bottom = this.height) {
+  /** @param {Colour} colour @param {number} x @param {number} bottom */
+  upright(colour, x, bottom) {
     this.bar(colour, [Math.round(x), 0, 1, bottom])
   }
 
@@ -105,8 +107,8 @@ export class Pen {
 
   /** @param {Colour} colour */
   #makeHatch(colour) {
-    const tile = new OffscreenCanvas(6, 6)
-    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (tile.getContext('2d'))
+    const tile = element('canvas', { width: 6, height: 6 })
+    const context = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'))
     context.strokeStyle = this.#colour(colour)
     context.lineWidth = 1.6
     for (const shift of [-6, 0, 6]) {

@@ -9,8 +9,8 @@ import { element, foldable } from './dom.js'
  */
 export async function resultOf(session, id) {
   const { isOk, data, problem } = await session.fetch('GET', `/tasks/${id}/result`)
-  if (!isOk) return element('p', { className: 'problem', textContent: problem })
-  if (data === null) return element('p', { textContent: 'It returned nothing.' })
+  if (!isOk) return element('p', { className: 'problem' }, problem)
+  if (data === null) return element('p', {}, 'It returned nothing.')
   if (!(data instanceof Blob)) return element('p', {}, foldable(JSON.stringify(data)))
   if (!data.type.startsWith('image/')) return element('p', {}, foldable(await data.text()))
   const picture = element('img', {

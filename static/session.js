@@ -5,12 +5,7 @@ import { Client } from './client.js'
 
 /** @typedef {import('./client.js').Listener} Listener */
 
-const LOST = {
-  isOk: false,
-  status: 0,
-  data: null,
-  problem: 'No answer: the server can’t be reached.',
-}
+const LOST = 'No answer: the server can’t be reached.'
 const NAME = /^[A-Za-z0-9._@-]{1,64}$/
 
 export class Session {
@@ -22,6 +17,7 @@ export class Session {
   /** @type {Client | undefined} */
   #client
   #token = ''
+  #isRefused = false
   #nextHint = 0
   #lanes
 
@@ -41,23 +37,31 @@ export class Session {
   /** Tries this token, and keeps it if the server takes it. Resolves to what is wrong, if anything.
    * @param {string} token */
   async logIn(token) {
-    const user = userOf(token)
-    const problem = user ? await this.knock(token) : 'That is no token.'
+    const { sub: user } = claimsOf(token)
+    if (!user) return 'That is no token.'
+    const isOther = this.#client && user !== this.user
+    if (isOther) return `This page is ${this.user}’s. Reload it to be ${user}.`
+    const problem = await this.knock(token)
     if (problem) return problem
-    if (this.#client && user !== this.user) {
-      return `This page is ${this.user}’s. Reload it to be ${user}.`
-    }
     this.#token = token // not before: the socket connects with it whenever it likes to
+    this.#isRefused = false
     this.user = user
     this.#client?.wake()
     return ''
   }
 
-  /** Connects the socket. @param {import('./client.js').Options['onStatus']} onStatus */
+  /** Connects the socket. @param {Required<import('./client.js').Options>['onStatus']} onStatus */
   connect(onStatus) {
-    const url = new URL(this.#address('/ws'), location.href.replace(/^http/, 'ws'))
-    const options = this.isOpen ? { onStatus } : { onStatus, token: () => this.#freshToken() }
-    this.#client = new Client(url, /** @type {any} */ (options))
+    if (this.isOpen) this.#client = new Client(this.#socketUrl, { onStatus })
+    else
+      this.#client = new Client(this.#socketUrl, {
+        token: () => this.#goodToken(),
+        onStatus: (...status) => {
+          // Why a socket was refused, a browser does not tell: the answer to a request does.
+          if (status[0] === 'waiting' && !this.#isRefused) this.knock()
+          onStatus(...status)
+        },
+      })
   }
 
   /** Tries again at once to connect. */
@@ -121,23 +125,23 @@ export class Session {
     /** @type {Record<string, string>} */
     const headers = token ? { authorization: `Bearer ${token}` } : {}
     if (body !== undefined) headers['content-type'] = 'application/json'
-    const response = await fetch(this.#address(path), {
-      method,
-      headers,
-      body: body ?? null,
-    }).catch(() => undefined)
+    const request = { method, headers, body: body ?? null }
+    const response = await fetch(this.#address(path), request).catch(() => undefined)
     answered(response)
-    if (!response) return LOST
+    if (!response) return { isOk: false, status: 0, data: null, problem: LOST }
     const { status, ok: isOk } = response
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     const data = await (isJson ? response.json() : response.blob()).catch(() => ({})) // it broke off
-    if (status === 401 && this.#client) this.onRefused('The server wants another token.')
+    if (status === 401 && this.#client && token === this.#token) {
+      this.#isRefused = true
+      this.onRefused('This token is no longer good: it may have expired. Another one, please.')
+    }
     return { isOk, status, data, problem: isOk ? '' : problemOf(response, data) }
   }
 
-  /** A one-time ticket for a socket that can’t carry a token, as an address. */
+  /** The address of a plain socket: that can’t carry a token, so there is a ticket in it, good once. */
   async echoUrl() {
-    const url = new URL(this.#address('/ws'), location.href.replace(/^http/, 'ws'))
+    const url = this.#socketUrl
     if (this.isOpen) return url
     const { isOk, data, problem } = await this.fetch('POST', '/ticket')
     if (!isOk) throw new Error(problem)
@@ -150,6 +154,10 @@ export class Session {
     return this.#client
   }
 
+  get #socketUrl() {
+    return new URL(this.#address('/ws'), location.href.replace(/^http/, 'ws'))
+  }
+
   // On an open server the address says who asks.
   /** @param {string} path */
   #address(path) {
@@ -157,45 +165,36 @@ export class Session {
     return `${path}${path.includes('?') ? '&' : '?'}user=${encodeURIComponent(this.user)}`
   }
 
-  #freshToken() {
-    if (Date.now() < expiryOf(this.#token)) return this.#token
-    this.onRefused('Your token has expired.')
-    throw new Error('the token has expired')
+  #goodToken() {
+    if (this.#isRefused) throw new Error('the server wants another token')
+    return this.#token
   }
 }
 
 /** @param {Response} response @param {{ detail?: string }} data */
 function problemOf(response, { detail = response.statusText }) {
   const wait = response.headers.get('retry-after')
-  return `${sentence(detail)}${wait ? ` Try again in ${wait} s.` : ''}`
-}
-
-/** @param {string} text */
-function sentence(text) {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
+  const sentence = `${detail.slice(0, 1).toUpperCase()}${detail.slice(1)}.`
+  return wait ? `${sentence} Try again in ${wait} s.` : sentence
 }
 
 /** The name in the address, or one that lasts as long as the tab. */
 function whoAmI() {
   const named = new URLSearchParams(location.search).get('user')
   if (named && NAME.test(named)) return named
-  const name =
-    sessionStorage.getItem('user') ?? `guest-${Math.floor(Math.random() * 9_000 + 1_000)}`
+  const guest = `guest-${Math.floor(Math.random() * 9_000 + 1_000)}`
+  const name = sessionStorage.getItem('user') ?? guest
   sessionStorage.setItem('user', name)
   return name
 }
 
-/** What a JWT says, unproved: the server is the one that checks. @param {string} token */
+/** What a JWT says, unproved: the server is the one that checks.
+ * @param {string} token @returns {{ sub?: string }} */
 function claimsOf(token) {
   try {
     const [, claims = ''] = token.split('.')
-    return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))) // names are ASCII
+    return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))) ?? {} // names are ASCII
   } catch {
     return {}
   }
 }
-
-/** @param {string} token @returns {string} */
-const userOf = (token) => claimsOf(token).sub ?? ''
-/** @param {string} token @returns {number} milliseconds since 1970 */
-const expiryOf = (token) => (claimsOf(token).exp ?? 0) * 1_000

@@ -1,16 +1,17 @@
-// Draws the lanes on one axis of time, which begins with the first of them. It goes on drawing while
-// something is under way, and stands still afterwards, so that it can be read at leisure.
+// Draws the lanes on one axis of time, which begins with the first of them. It moves while something is
+// under way, and stands still afterwards, so that it can be read at leisure.
 
 import { byId } from './dom.js'
 import { beginOf, isLive, now } from './lanes.js'
 import { Pen } from './pen.js'
 import { captionOf, isGood } from './words.js'
 
-/** Where a lane is drawn. @typedef {{ top: number, height: number, time: number }} Place */
+/** Where a lane, or its bars, are drawn, and what time it is. @typedef {{ top: number, height: number, time: number }} Place */
 
 const SPANS = [6, 12, 20, 40, 80, 160] // seconds that the axis shows
 const GRIDS = [1, 2, 4, 8, 16, 32] // seconds between its lines
-const [TALL, LEAST, BAR, CAPTION] = [40, 3, 13, 19] // pixels: a lane with words, one among hundreds, …
+const [TALL, LEAST] = [40, 3] // pixels: a lane with room for words, and one among hundreds
+const [BAR, CAPTION] = [13, 19] // pixels, of a lane with words
 const [AXIS, SOCKET, SIDE] = [24, 30, 10] // pixels below, above and beside the lanes
 const FLAGS = 4 // of one lane: more would only hide each other
 const AFTER = 1_000 // milliseconds between two pictures, where the system asks for no motion
@@ -126,14 +127,22 @@ export class Timeline {
 
   /** @param {Lane} lane @param {Place} place */
   #drawLane(lane, { top, height, time }) {
-    const { attempts, calls, acceptedAt, endedAt, task } = lane
-    const pen = this.#pen
-    const isTall = height > BAR + CAPTION - 4
-    const thick = isTall ? BAR : Math.max(2, Math.min(BAR, height - (height > 8 ? 3 : 1)))
-    const y = isTall ? top + CAPTION : top
-    const box = (/** @type {number} */ from, to = time, least = 1) =>
-      /** @type {const} */ ([this.#x(from), y, Math.max(least, this.#x(to) - this.#x(from)), thick])
+    const hasWords = height > BAR + CAPTION - 4
+    const thick = hasWords ? BAR : Math.max(2, Math.min(BAR, height - (height > 8 ? 3 : 1)))
+    const y = hasWords ? top + CAPTION : top
+    this.#drawBars(lane, { top: y, height: thick, time }, height > 8 ? 4 : 2)
+    this.#drawEnds(lane, y + thick / 2, thick)
+    if (hasWords) this.#drawWords(lane, top + 7, y)
+  }
 
+  /** @param {Lane} lane @param {Place} place @param {number} least pixels of a request */
+  #drawBars({ acceptedAt, endedAt, attempts, calls, task }, { top, height, time }, least) {
+    const pen = this.#pen
+    /** @returns {import('./pen.js').Box} */
+    const box = (/** @type {number} */ from, to = time, narrowest = 1) => {
+      const x = this.#x(from)
+      return [x, top, Math.max(narrowest, this.#x(to) - x), height]
+    }
     if (acceptedAt !== undefined) pen.hatch('waiting', box(acceptedAt, endedAt))
     for (const [index, { from, to, progress }] of attempts.entries()) {
       const next = attempts[index + 1]?.from ?? (task?.state === 'queued' ? time : undefined)
@@ -141,18 +150,25 @@ export class Timeline {
       pen.bar('running', box(from, to, 2))
       pen.wedge(box(from, to, 2), progress)
     }
-    const least = height > 8 ? 4 : 2
     for (const { from, to } of calls) pen.bar('call', box(from, to, least))
+  }
+
+  /** @param {Lane} lane @param {number} middle @param {number} height */
+  #drawEnds({ attempts, endedAt }, middle, height) {
     for (const { to, end } of attempts) {
-      if (to !== undefined && end) pen.end(end, this.#x(to), y + thick / 2, thick)
+      if (to !== undefined && end) this.#pen.end(end, this.#x(to), middle, height)
     }
     if (endedAt !== undefined && attempts.length === 0) {
-      pen.end('cancelled', this.#x(endedAt), y + thick / 2, thick)
+      this.#pen.end('cancelled', this.#x(endedAt), middle, height)
     }
-    if (!isTall) return
-    for (const call of calls.slice(0, FLAGS)) {
-      if (call.to !== undefined) pen.flag(isGood(call) ? 'ink' : 'failed', this.#x(call.to), y)
+  }
+
+  /** @param {Lane} lane @param {number} middle of the words @param {number} top of the bars */
+  #drawWords(lane, middle, top) {
+    for (const call of lane.calls.slice(0, FLAGS)) {
+      const colour = isGood(call) ? 'ink' : 'failed'
+      if (call.to !== undefined) this.#pen.flag(colour, this.#x(call.to), top)
     }
-    pen.write('ink', captionOf(lane), Math.max(SIDE, this.#x(beginOf(lane))), top + 7)
+    this.#pen.write('ink', captionOf(lane), Math.max(SIDE, this.#x(beginOf(lane))), middle)
   }
 }

@@ -31,7 +31,7 @@ interface Stats {
 interface Action {
   readonly title: string
   readonly lanes: Lane[]
-  /** So many of its tasks ran at the same time. */
+  /** The most of its tasks that ran at the same time. */
   most: number
 }
 

@@ -10,6 +10,7 @@ export const isGood = (call) => !!call?.status && call.status < 300
 export function captionOf(lane) {
   const { label, calls, task, attempts, endedAt } = lane
   const [call] = calls
+  if (isRepeated(lane)) return `${label} · ${repeatsOf(calls)}`
   const parts = [label]
   if (call?.to !== undefined) {
     parts.push(call.status === 0 ? 'no answer' : `reply ${duration(call.to - call.from)}`)
@@ -46,16 +47,23 @@ const refusalOf = ({ status }) => (status === 0 ? 'not answered' : `refused with
 
 /** @param {Lane[]} lanes */
 function answersOf(lanes) {
-  const repeated = lanes.flatMap(({ calls, task }) => (task || calls.length === 1 ? [] : calls))
-  if (repeated.length > 0) {
-    const slowest = Math.max(...repeated.map(({ from, to = from }) => to - from))
-    return `${repeated.length} requests, the slowest answered after ${duration(slowest)}`
-  }
+  const repeated = lanes.filter(isRepeated)
+  if (repeated.length > 0) return repeatsOf(repeated.flatMap(({ calls }) => calls))
   const answers = lanes.flatMap(({ calls: [call] }) => (call?.status && call.to) || [])
   const all = lanes.length > 1 ? 'all ' : ''
   const some = answers.length < lanes.length ? `${answers.length} of ${lanes.length} ` : all
   return `${some}answered after ${duration(Math.max(...answers) - startOf(lanes))}`
 }
+
+/** Requests for no task, one after the other. @param {Lane} lane */
+const isRepeated = ({ calls, task }) => !task && calls.length > 1
+
+/** @param {Call[]} calls */
+const repeatsOf = (calls) =>
+  `${calls.length} requests, the slowest answered after ${duration(slowestOf(calls))}`
+
+/** In milliseconds. @param {Call[]} calls */
+export const slowestOf = (calls) => Math.max(...calls.map(({ from, to = from }) => to - from))
 
 /** @param {Lane[]} tasks */
 function endsOf(tasks) {

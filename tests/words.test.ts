@@ -181,6 +181,11 @@ for (const [what, lane, words] of [
   ['a request under way', look([0]), 'GET /tasks'],
   ['a request that is answered', look([0, 5]), 'GET /tasks · reply 5 ms'],
   ['a request without an answer', look([0, 5, 0]), 'GET /tasks · no answer'],
+  [
+    'requests that are repeated',
+    look([0, 5], [105, 145], [245]),
+    'GET /tasks · 3 requests, the slowest answered after 40 ms',
+  ],
   ['a job that is accepted', job({ to: 5 }), 'POST /process · reply 5 ms'],
   [
     'a job that waits for its turn',

@@ -6,6 +6,7 @@ import { addLine, byId, clock, element, foldable, messageOf, onSubmit, say } fro
 const TYPING_EVERY = 2_000 // milliseconds between two hints
 const TYPING_LASTS = 4_000 // milliseconds, after the last
 const NAMED = 20 // members by name
+const LOST = 'The connection was lost for a while: what was said before may not be kept any more.'
 
 /** @param {Session} session */
 export function startChat(session) {
@@ -15,8 +16,8 @@ export function startChat(session) {
   const typing = new Map()
   /** @type {Set<string>} */
   const members = new Set()
-  let count = 0
   let room = ''
+  let isBack = false // the room was shown before
   let leave = () => {}
   let hinted = Number.NEGATIVE_INFINITY
 
@@ -36,47 +37,49 @@ export function startChat(session) {
     log.replaceChildren()
     for (const name of typing.keys()) stopTyping(name) // that was in the other room
     hinted = Number.NEGATIVE_INFINITY
-    let isBack = false
+    isBack = false
     leave = session.subscribe(`room:${room}`, {
-      onStart({ recovered, members: names = [], count: all = 0 }) {
-        members.clear()
-        for (const name of names) members.add(name)
-        count = all
-        showMembers()
-        if (recovered) return
-        log.replaceChildren() // what the room has kept comes now
-        if (isBack) addLine(log, element('small', { textContent: LOST }))
-        isBack = true
-      },
-      onMessage(message) {
-        if (message.offset === undefined) return showTyping(message.from ?? '')
-        stopTyping(message.from ?? '')
-        const who = element('small', {
-          textContent: `${clock(message.at)} ${message.from ?? 'the server'}: `,
-        })
-        const { data } = message
-        addLine(log, who, foldable(typeof data === 'string' ? data : JSON.stringify(data)))
-      },
-      onPresence({ joined, left, count: all }) {
-        for (const name of joined) members.add(name)
-        for (const name of left) members.delete(name)
-        for (const name of left) stopTyping(name)
-        count = all
-        showMembers()
-      },
-      onError: (error) =>
-        addLine(log, element('small', { textContent: `No way in: ${error.message}.` })),
+      onStart,
+      onMessage,
+      onPresence,
+      onError: (error) => addLine(log, element('small', {}, `No way in: ${error.message}.`)),
     })
+  }
+
+  /** @param {import('../client.js').Start} start */
+  function onStart({ recovered, members: names = [], count: all = 0 }) {
+    members.clear()
+    onPresence({ joined: names, left: [], count: all })
+    if (recovered) return
+    log.replaceChildren() // what the room has kept comes now
+    if (isBack) addLine(log, element('small', {}, LOST))
+    isBack = true
+  }
+
+  /** @param {import('../client.js').Message} message */
+  function onMessage({ offset, from = 'the server', at, data }) {
+    if (offset === undefined) return showTyping(from)
+    stopTyping(from)
+    const who = element('small', {}, `${clock(at)} ${from}: `)
+    addLine(log, who, foldable(typeof data === 'string' ? data : JSON.stringify(data)))
+  }
+
+  /** @param {{ joined: string[], left: string[], count: number }} change */
+  function onPresence({ joined, left, count }) {
+    for (const name of joined) members.add(name)
+    for (const name of left) {
+      members.delete(name)
+      stopTyping(name)
+    }
+    const names = [...members].slice(0, NAMED)
+    const rest = count - names.length
+    const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '')
+    say('chat-members', `${count} in ${room}: ${list}`)
   }
 
   async function speak() {
     const said = text.value
-    const line = element(
-      'li',
-      {},
-      element('small', { textContent: 'on its way: ' }),
-      foldable(said),
-    )
+    const line = element('li', {}, element('small', {}, 'on its way: '), foldable(said))
     byId('chat-pending').append(line)
     text.value = ''
     hinted = Number.NEGATIVE_INFINITY
@@ -84,10 +87,7 @@ export function startChat(session) {
       await session.publish(`room:${room}`, said)
       line.remove()
     } catch (error) {
-      line.replaceChildren(
-        element('small', { textContent: `not sent (${messageOf(error)}): ` }),
-        foldable(said),
-      )
+      line.replaceChildren(element('small', {}, `not sent (${messageOf(error)}): `), foldable(said))
     }
   }
 
@@ -113,13 +113,4 @@ export function startChat(session) {
     const verb = typing.size > 1 ? 'are' : 'is'
     say('chat-typing', names && `${names} ${verb} typing …`)
   }
-
-  function showMembers() {
-    const names = [...members].slice(0, NAMED)
-    const rest = count - names.length
-    const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '')
-    say('chat-members', `${count} in ${room}: ${list}`)
-  }
 }
-
-const LOST = 'The connection was lost for a while: what was said before may not be kept any more.'

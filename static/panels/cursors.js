@@ -1,12 +1,19 @@
-// The cursors of all who look at the page: messages that count at one moment only, so nothing keeps
-// them, and whoever lags gets the newest.
+// The cursors of all who look at the page. Each move counts at its moment only: nothing keeps it, and
+// whoever lags gets the newest.
 
-import { byId, element, setText } from '../dom.js'
+import { byId, element, say } from '../dom.js'
 
 /** @typedef {{ dot: HTMLElement, timer?: ReturnType<typeof setTimeout> }} Cursor */
 
 const TOPIC = 'room:cursors'
-const STEP = 0.05 // of the field, with an arrow key
+const STEP = 0.05 // of the field
+/** @type {Record<string, [number, number]>} */
+const KEYS = {
+  ArrowLeft: [-STEP, 0],
+  ArrowRight: [STEP, 0],
+  ArrowUp: [0, -STEP],
+  ArrowDown: [0, STEP],
+}
 const COLOURS = ['rising', 'call', 'succeeded', 'failed', 'retrying', 'socket'] // to tell people apart
 const GONE_AFTER = 15_000 // milliseconds without a move
 
@@ -22,10 +29,10 @@ export function startCursors(session) {
     move((clientX - left) / width, (clientY - top) / height)
   }
   stage.onkeydown = (event) => {
-    const [dx, dy] = KEYS[event.key] ?? [0, 0]
-    if (dx === 0 && dy === 0) return
+    const step = KEYS[event.key]
+    if (!step) return
     event.preventDefault()
-    move(here.x + dx * STEP, here.y + dy * STEP)
+    move(here.x + step[0], here.y + step[1])
   }
   session.subscribe(TOPIC, {
     onStart: ({ count = 0 }) => sayCount(count),
@@ -57,7 +64,7 @@ export function startCursors(session) {
   /** @param {string} name @returns {Cursor} */
   function add(name) {
     const sum = [...name].reduce((all, letter) => all + letter.charCodeAt(0), 0)
-    const dot = element('span', { className: 'cursor' }, element('span', { textContent: name }))
+    const dot = element('span', { className: 'cursor' }, element('span', {}, name))
     dot.style.background = `var(--${COLOURS[sum % COLOURS.length]})`
     stage.append(dot)
     const cursor = { dot }
@@ -75,15 +82,10 @@ export function startCursors(session) {
 
   /** @param {number} count */
   function sayCount(count) {
-    setText(
-      byId('cursors-count'),
-      count === 1 ? 'Only you look at this page.' : `${count} people look at this page.`,
-    )
+    const who = count === 1 ? 'Only you look' : `${count} people look`
+    say('cursors-count', `${who} at this page.`)
   }
 }
-
-/** @type {Record<string, [number, number]>} */
-const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 
 /** @param {number} value */
 const within = (value) => Math.min(1, Math.max(0, value))

@@ -23,9 +23,7 @@ export function startEcho(session, lanes) {
       opened.send(text)
       const answer = await new Promise((resolve) => waiting.push(resolve))
       lanes.answered(sent, answer === undefined ? 0 : 200)
-      const after = element('small', {
-        textContent: ` after ${duration(performance.now() - started)}`,
-      })
+      const after = element('small', {}, ` after ${duration(performance.now() - started)}`)
       addLine(log, foldable(answer ?? 'No echo: the connection is gone.'), after)
     } catch (error) {
       socket = undefined

@@ -1,8 +1,9 @@
 // Jobs: work after the reply, beside the same work in the request; a picture drawn in a thread, beside
 // the same one drawn where everybody waits for it.
 
-import { byId, duration, element, onSubmit, say, setText } from '../dom.js'
+import { byId, duration, element, onSubmit, say } from '../dom.js'
 import { resultOf } from '../result.js'
+import { slowestOf } from '../words.js'
 
 /** What the buttons send: what it is called, how many, and where to.
  * @type {Record<string, [string, number, string]>} */
@@ -38,77 +39,57 @@ export function startJobs(session, lanes, tasks) {
     const refused = (await Promise.all(calls)).filter(({ isOk }) => !isOk)
     const many =
       count > 1 && refused.length > 0 ? `${refused.length} of ${count} were not accepted. ` : ''
-    const problem = `${many}${refused[0]?.problem ?? ''}`
-    say(`${form}-problem`, problem)
+    say(`${form}-problem`, `${many}${refused[0]?.problem ?? ''}`)
   }
 
   /** @param {'inside' | 'after'} where @param {string} title @param {string} path */
   async function race(where, title, path) {
-    const output = byId(where)
     const started = performance.now()
-    const passed = () => performance.now() - started
-    const timer = setInterval(
-      () => setText(output, `no answer yet, after ${duration(passed())}`),
-      100,
-    )
+    const passed = () => duration(performance.now() - started)
+    const timer = setInterval(() => say(where, `no answer yet, after ${passed()}`), 100)
     const makesTask = where === 'after'
-    const body = JSON.stringify({ work: where })
-    const { isOk, data, problem } = await session.call(lanes.act(title), 'POST', path, {
-      body,
-      makesTask,
-    })
+    const options = { body: JSON.stringify({ work: where }), makesTask }
+    const { isOk, data, problem } = await session.call(lanes.act(title), 'POST', path, options)
     clearInterval(timer)
-    const answered = `answered after ${duration(passed())}`
-    if (!isOk) return setText(output, problem)
-    if (!makesTask) return setText(output, `${answered}, with the work done`)
-    setText(output, `${answered}; the work goes on …`)
+    if (!isOk) return say(where, problem)
+    const answered = `answered after ${passed()}`
+    if (!makesTask) return say(where, `${answered}, with the work done`)
+    say(where, `${answered}; the work goes on …`)
     const end = await tasks.ended(data.id)
-    setText(
-      output,
-      `${answered}; the work ${end?.state ?? 'is forgotten'} after ${duration(passed())}`,
-    )
+    say(where, `${answered}; the work ${end?.state ?? 'is forgotten'} after ${passed()}`)
   }
 
   /** @param {boolean} isInThread */
   async function draw(isInThread) {
     const where = isInThread ? 'in a thread' : 'on the main thread'
     const place = byId(isInThread ? 'in-thread' : 'on-main')
-    place.replaceChildren(element('p', { textContent: 'drawing …' }))
+    place.replaceChildren(element('p', {}, 'drawing …'))
     const action = lanes.act(`A picture, ${where}`)
-    const stop = probe(`Others meanwhile, ${where}`)
     const path = isInThread ? '/render' : '/render?thread=false'
     const options = { body: LARGE, makesTask: true }
-    const { isOk, data, problem } = await session.call(action, 'POST', path, options)
-    if (isOk) await tasks.ended(data.id)
-    const slowest = await stop()
+    const drawn = session.call(action, 'POST', path, options).then(async (reply) => {
+      if (reply.isOk) await tasks.ended(reply.data.id)
+      return reply
+    })
+    const slowest = await probe(`Others meanwhile, ${where}`, drawn)
+    const { isOk, data, problem } = await drawn
     const words = isOk ? `Others waited for up to ${duration(slowest)}.` : problem
     const picture = isOk ? [await resultOf(session, data.id)] : []
-    place.replaceChildren(element('p', { textContent: words }), ...picture)
+    place.replaceChildren(element('p', {}, words), ...picture)
   }
 
-  /** What everybody else feels: small requests, one after the other. Returns their end, which resolves
-   * to the milliseconds that the slowest took. @param {string} title */
-  function probe(title) {
+  /** What everybody else feels until it is over: small requests, one after the other. Resolves to the
+   * milliseconds that the slowest took. @param {string} title @param {Promise<unknown>} end */
+  async function probe(title, end) {
     const action = lanes.act(title)
     let isOver = false
-    let slowest = 0
-    const running = (async () => {
-      /** @type {Lane | undefined} */
-      let lane
-      while (!isOver) {
-        const sent = lanes.call(action, 'GET /healthz, again and again', { lane })
-        lane = sent.lane
-        await session.fetch('GET', '/healthz', {
-          answered: (response) => lanes.answered(sent, response?.status ?? 0),
-        })
-        slowest = Math.max(slowest, (sent.call.to ?? 0) - sent.call.from)
-        await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY))
-      }
-    })()
-    return async () => {
+    end.then(() => {
       isOver = true
-      await running
-      return slowest
+    })
+    while (!isOver) {
+      await session.call(action, 'GET', '/healthz', { lane: action.lanes[0] })
+      await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY))
     }
+    return slowestOf(action.lanes.flatMap(({ calls }) => calls))
   }
 }

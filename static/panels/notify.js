@@ -7,8 +7,10 @@ import { addLine, byId, clock, element, foldable, onSubmit, say, setText } from 
 export function startNotifications(session, lanes) {
   const other = session.user === 'bob' ? 'alice' : 'bob'
   const link = byId('second-window', HTMLAnchorElement)
-  link.href = session.isOpen ? `?user=${other}` : '/'
-  setText(link, session.isOpen ? `Open a second window as ${other}` : 'Open a second window')
+  if (session.isOpen) {
+    link.href = `?user=${other}`
+    setText(link, `Open a second window as ${other}`)
+  }
   byId('notify-user', HTMLInputElement).value = session.user
 
   onSubmit('notify', async () => {
@@ -25,7 +27,7 @@ export function startNotifications(session, lanes) {
   session.subscribe(`user:${session.user}`, {
     onMessage({ data, at }) {
       const { from, message } = /** @type {{ from: string, message: string }} */ (data)
-      const who = element('small', { textContent: `${clock(at)} from ${from}: ` })
+      const who = element('small', {}, `${clock(at)} from ${from}: `)
       addLine(byId('notifications'), who, foldable(message))
     },
   })

@@ -3,65 +3,61 @@
 import { Chart } from '../chart.js'
 import { byId, duration, element, say, setText } from '../dom.js'
 
-/** Where it is shown, what it is called, what the height stands for at least, what is drawn, and in words.
- * @typedef {[place: string, name: string, least: number, values: (stats: Stats) => number[],
- *   words: (stats: Stats) => string]} Figure */
+/** What it is called, what the height stands for at least, what is drawn, and how that is said.
+ * @typedef {[name: string, least: number, values: (stats: Stats) => number[],
+ *   words?: (first: number, second: number) => string]} Figure */
 
-const mebibytes = (/** @type {number} */ bytes) => `${Math.round(bytes / 1_048_576)} MiB`
-const late = (/** @type {Stats} */ { delay }) =>
-  `at most ${duration(delay.max)}, usually ${duration(delay.p50)}`
-
+/** @type {Figure} */
+const DELAY = [
+  'Delay of the event loop',
+  50,
+  ({ delay }) => [delay.max, delay.p50],
+  (most, usual) => `at most ${duration(most)}, usually ${duration(usual)}`,
+]
 /** @type {Figure[]} */
 const FIGURES = [
-  ['delay-curve', 'How late the event loop is', 50, ({ delay }) => [delay.max, delay.p50], late],
-  ['charts', 'WebSockets', 4, ({ sockets }) => [sockets], ({ sockets }) => `${sockets}`],
+  ['WebSockets', 4, ({ sockets }) => [sockets]],
   [
-    'charts',
     'Tasks',
     8,
     ({ tasks }) => [tasks.running, tasks.queued],
-    ({ tasks }) => `${tasks.running} run, ${tasks.queued} wait`,
+    (running, queued) => `${running} run, ${queued} wait`,
   ],
+  ['Requests a second', 10, ({ requests }) => [requests]],
+  ['Messages a second', 10, ({ messages }) => [messages]],
+  DELAY,
   [
-    'charts',
-    'Requests a second',
-    10,
-    ({ requests }) => [requests],
-    ({ requests }) => `${requests}`,
-  ],
-  [
-    'charts',
-    'Messages a second',
-    10,
-    ({ messages }) => [messages],
-    ({ messages }) => `${messages}`,
-  ],
-  ['charts', 'Delay of the event loop', 50, ({ delay }) => [delay.max, delay.p50], late],
-  [
-    'charts',
     'Memory',
     67_108_864,
     ({ memory }) => [memory.rss, memory.heap],
-    ({ memory }) => `${mebibytes(memory.rss)}, heap ${mebibytes(memory.heap)}`,
+    (all, heap) => `${mebibytes(all)}, heap ${mebibytes(heap)}`,
   ],
 ]
 
+/** @param {number} bytes */
+const mebibytes = (bytes) => `${Math.round(bytes / 1_048_576)} MiB`
+
 /** @param {Session} session */
 export function startStats(session) {
-  const charts = FIGURES.map(([place, name, least, values, words]) => {
-    const output = element('output', { textContent: 'no figures yet' })
-    const figure = element('figure', {}, element('figcaption', {}, `${name}: `, output))
-    byId(place).append(figure)
-    return { chart: new Chart(figure, 2, least), output, values, words }
-  })
+  const shown = [show('delay-curve', DELAY), ...FIGURES.map((figure) => show('charts', figure))]
   session.subscribe('stats', {
     onMessage({ data }) {
-      const stats = /** @type {Stats} */ (data)
-      for (const { chart, output, values, words } of charts) {
-        chart.add(...values(stats))
-        setText(output, words(stats))
-      }
+      for (const update of shown) update(/** @type {Stats} */ (data))
     },
     onError: () => say('stats-problem', 'Only an admin may see these figures.'),
   })
+}
+
+/** Returns what takes in the newest. @param {string} place @param {Figure} figure */
+function show(place, [name, least, values, words = String]) {
+  const output = element('output', {}, 'no figures yet')
+  const figure = element('figure')
+  const chart = new Chart(figure, least)
+  figure.append(element('figcaption', {}, `${name}: `, output))
+  byId(place).append(figure)
+  return (/** @type {Stats} */ stats) => {
+    const [first = 0, second = 0] = values(stats)
+    chart.add(values(stats))
+    setText(output, words(first, second))
+  }
 }

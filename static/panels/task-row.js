@@ -1,4 +1,5 @@
-// A row of the list of tasks: what is known of one, and a button.
+// A row of the list of tasks: what is known of one task, and a button for what can be done. The button
+// stays the same one, for whoever stands on it.
 
 import { clock, duration, element, setText } from '../dom.js'
 
@@ -10,10 +11,10 @@ const ACTS = {
   cancelled: 'Retry',
 }
 
-/** One task in the list. Its button does what can be done: it stays the same one, for whoever stands on it. */
 export class TaskRow {
   item = element('li')
   #state = element('span', { className: 'state' })
+  #name = element('strong')
   #when = element('span', { className: 'when' })
   #note = element('span', { className: 'note' })
   #bar = element('progress', { max: 1 })
@@ -27,17 +28,9 @@ export class TaskRow {
   constructor(id, act) {
     this.#act = act
     this.#button.onclick = () => act(this.#button.value)
-    this.#bar.setAttribute('aria-label', `Progress of task ${id}`)
-    const name = element('strong')
-    this.item.append(
-      this.#state,
-      name,
-      this.#when,
-      this.#button,
-      this.#bar,
-      this.#note,
-      this.#result,
-    )
+    this.#bar.ariaLabel = `Progress of task ${id}`
+    this.item.append(this.#state, this.#name, this.#when, this.#button)
+    this.item.append(this.#bar, this.#note, this.#result)
   }
 
   /** @param {Task} task */
@@ -48,8 +41,7 @@ export class TaskRow {
     const { id, name, state, cancelling, progress } = task
     this.item.dataset.state = state
     setText(this.#state, cancelling ? 'stopping' : state)
-    const title = this.item.querySelector('strong')
-    if (title) setText(title, name)
+    setText(this.#name, name)
     setText(this.#when, whenOf(task))
     setText(this.#note, noteOf(task))
     this.#bar.hidden = state !== 'running'
@@ -58,8 +50,9 @@ export class TaskRow {
     this.#button.value = act
     this.#button.disabled = cancelling
     setText(this.#button, act)
-    this.#button.setAttribute('aria-label', `${act}: ${name} ${id}`)
+    this.#button.ariaLabel = `${act}: ${name} ${id}`
     if (!task.endedAt) this.#result.replaceChildren()
+    // A picture shows itself.
     if (isNews && state === 'succeeded' && name.startsWith('render')) this.#act(act)
   }
 

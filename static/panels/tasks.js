@@ -5,6 +5,7 @@ import { byId, element, setText } from '../dom.js'
 import { resultOf } from '../result.js'
 import { TaskRow } from './task-row.js'
 
+const STATES = ['all', 'queued', 'running', 'succeeded', 'failed', 'cancelled']
 const PAGE = 30 // rows, and as many more with each click
 const MAX_TASKS = 2_000 // known here
 const LISTED = 100 // tasks in one answer of the server
@@ -22,7 +23,8 @@ export class TaskList {
   #state = 'all'
   #most = PAGE
   #isDue = false
-  #states = byId('states', HTMLFieldSetElement)
+  /** How many there are of each state, where it is shown. @type {Map<string, HTMLElement>} */
+  #counts = new Map()
   #list = byId('task-list')
   #more = byId('more-tasks', HTMLButtonElement)
 
@@ -30,16 +32,25 @@ export class TaskList {
   constructor(session, lanes) {
     this.#session = session
     this.#lanes = lanes
-    this.#states.onchange = ({ target }) => {
-      if (!(target instanceof HTMLInputElement)) return
-      this.#state = target.value
-      this.#most = PAGE
-      this.#redraw()
-      this.#load(this.#state)
-    }
+    for (const state of STATES) this.#offer(state)
     this.#more.onclick = () => {
       this.#most += PAGE
       this.#redraw()
+    }
+  }
+
+  /** One more state that can be asked for. @param {string} state */
+  #offer(state) {
+    const checked = state === this.#state
+    const radio = element('input', { type: 'radio', name: 'state', checked })
+    const count = element('span', {}, '0')
+    byId('states').append(element('label', {}, radio, `${state} `, count), ' ')
+    this.#counts.set(state, count)
+    radio.onchange = () => {
+      this.#state = state
+      this.#most = PAGE
+      this.#redraw()
+      this.#load(state)
     }
   }
 
@@ -153,10 +164,9 @@ export class TaskList {
 
   /** @param {readonly Task[]} tasks */
   #count(tasks) {
-    for (const { control, lastElementChild } of this.#states.querySelectorAll('label')) {
-      const state = control instanceof HTMLInputElement && control.value
-      const count = tasks.filter((task) => state === 'all' || task.state === state).length
-      if (lastElementChild) setText(lastElementChild, String(count))
+    for (const [state, count] of this.#counts) {
+      const matching = tasks.filter((task) => state === 'all' || task.state === state)
+      setText(count, String(matching.length))
     }
   }
 
@@ -172,12 +182,12 @@ export class TaskList {
   async #act(id, act) {
     const row = this.#rows.get(id)
     if (act === 'Result') return row?.showResult(await resultOf(this.#session, id))
-    const action = this.#lanes.act(act)
-    const { isOk, data, problem } =
-      act === 'Cancel'
-        ? await this.#session.call(action, 'DELETE', `/tasks/${id}`, { ofTask: id })
-        : await this.#session.call(action, 'POST', `/tasks/${id}/retry`, { ofTask: id })
+    const [method, path] = act === 'Cancel' ? ['DELETE', ''] : ['POST', '/retry']
+    const call = this.#session.call(this.#lanes.act(act), method, `/tasks/${id}${path}`, {
+      ofTask: id,
+    })
+    const { isOk, data, problem } = await call
     if (isOk) this.#hear([data])
-    else row?.showResult(element('p', { className: 'problem', textContent: problem }))
+    else row?.showResult(element('p', { className: 'problem' }, problem))
   }
 }
