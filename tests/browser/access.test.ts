@@ -145,7 +145,7 @@ browserTest('an expired token is asked for again, and what waited goes on', asyn
   await showsLines(page, 'chat-log', ['alice: before'])
 
   await page.getByLabel('Token').waitFor()
-  await says(page, 'login-problem', /^Your token has expired\.$/)
+  await says(page, 'login-problem', /^This token is no longer good: it may have expired\./)
   await chat(page, 'meanwhile')
   await showsLines(page, 'chat-pending', ['on its way: meanwhile'])
   const answer = latch()
