@@ -5,8 +5,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import type { Claims } from '../../lib/jwt.ts'
-import { latch } from '../helpers.ts'
-import { ADMIN, inSeconds, startGuarded, tokenOf } from '../tokens.ts'
+import { ADMIN, inSeconds, SECRET, startGuarded, tokenOf } from '../tokens.ts'
 import { browserTest, expectProblems, openPage } from './browser.ts'
 import { chat, echo, says, showsLines } from './demo.ts'
 
@@ -148,13 +147,7 @@ browserTest('an expired token is asked for again, and what waited goes on', asyn
   await says(page, 'login-problem', /^This token is no longer good: it may have expired\./)
   await chat(page, 'meanwhile')
   await showsLines(page, 'chat-pending', ['on its way: meanwhile'])
-  const answer = latch()
-  await page.route('**/tasks?*', (route) => answer.opened.then(() => route.continue()), {
-    times: 1,
-  })
   await logIn(page, tokenOf('bob'))
-  await page.getByRole('button', { name: 'Try now' }).click() // before that token is judged
-  answer.open()
   await says(page, 'login-problem', /alice.*bob/)
   await page.getByRole('button', { name: 'Try now' }).click()
   await says(page, 'login-problem', /alice.*bob/) // still
@@ -167,6 +160,18 @@ browserTest('an expired token is asked for again, and what waited goes on', asyn
   await showsLines(page, 'chat-log', ['alice: before', 'alice: meanwhile'])
   await showsLines(page, 'chat-pending', [])
   await says(page, 'me', /^alice$/)
+})
+
+browserTest('a server that comes back with another secret asks for another token', async (t) => {
+  const first = await startGuarded(t)
+  const page = await openAs(t, first.url, 'alice')
+  expectProblems(page, /ERR_CONNECTION_|WebSocket connection to/)
+
+  await first.close(500)
+  await startGuarded(t, { PORT: new URL(first.url).port, AUTH_SECRET: `another ${SECRET}` })
+
+  await page.getByLabel('Token').waitFor()
+  await says(page, 'login-problem', /^This token is no longer good/)
 })
 
 browserTest('two users see their own tasks, and what they tell each other', async (t) => {
