@@ -69,11 +69,16 @@ export function fail(error: unknown): never {
   throw error
 }
 
-export function post(url: string, body?: unknown, headers: Record<string, string> = {}) {
-  if (body === undefined) return fetch(url, { method: 'POST', headers })
+export function post(
+  url: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+  signal: AbortSignal | null = null,
+) {
+  if (body === undefined) return fetch(url, { method: 'POST', headers, signal })
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const all = { 'content-type': 'application/json', ...headers }
-  return fetch(url, { method: 'POST', headers: all, body: text })
+  return fetch(url, { method: 'POST', headers: all, body: text, signal })
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read what a server sent, and say so by reading it

@@ -17,7 +17,7 @@ const JOBS = {
   picture: ['A picture', 1, '/render'],
 }
 const PROBE_EVERY = 100 // milliseconds between two requests of somebody else
-const LARGE = JSON.stringify({ width: 800, height: 600, x: -0.1, y: 0, zoom: 2, iterations: 1_300 })
+const LARGE = JSON.stringify({ x: -0.72, y: 0.1, zoom: 8, iterations: 1_800 })
 
 /** @param {Session} session @param {Lanes} lanes @param {TaskList} tasks */
 export function startJobs(session, lanes, tasks) {

@@ -101,7 +101,7 @@ for (const [where, id] of [
     const place = page.locator(`#${id}`)
     await place.getByText(/^Others waited for up to \d/).waitFor()
     const width = await place.locator('img').evaluate((img: HTMLImageElement) => img.naturalWidth)
-    assert.equal(width, 800)
+    assert.equal(width, 640)
     await hearWords(page, new RegExp(`^A picture, ${where}: answered after .*, finished after`))
     await page
       .locator('#delay-curve')
