@@ -68,7 +68,7 @@ export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptio
     return accepted(await tasks.add(job, view, await behind(request)))
   }
 
-  // They are for looking on, and can be a nuisance to others: so not where there are others.
+  // They are there to show something, and can be a nuisance to others: so only an open server has them.
   function checkSwitches(query: URLSearchParams, ...names: readonly string[]): void {
     const refused = isOpen ? undefined : names.find((name) => query.has(name))
     if (refused)

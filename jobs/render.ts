@@ -18,7 +18,7 @@ export const VIEW = {
 
 export type View = Record<keyof typeof VIEW, number>
 
-/** Width × height × iterations, where they block: 2 s if all is inside, which is the slowest. */
+/** Width × height × iterations on the event loop: 2 s if all points are inside, the slowest case. */
 export const MOST_BLOCKING = 650_000_000
 
 const COLOURS = 256 // the first is for the inside
@@ -29,7 +29,7 @@ export const render = defineTask('render', draw, {
   timeout: TIMEOUT,
 })
 
-/** On the event loop: what a thread is for, is seen without one. */
+/** The same on the event loop, to show what the thread is for. */
 export const renderBlocking = defineTask('render-blocking', draw, { concurrency: 1 })
 
 function draw(view: View, context: TaskContext) {

@@ -4,26 +4,18 @@
 const LONG = 600 // characters: a longer text is folded
 const MAX_LINES = 200 // of one log
 
-/**
- * The element with this id. Throws if the page has none of this type.
- * @template {Element} [T=HTMLElement]
- * @param {string} id
- * @param {new () => T} [type]
- */
+/** The element with this id. Throws if the page has none of this type.
+ * @template {Element} [T=HTMLElement] @param {string} id @param {new () => T} [type] */
 export function byId(id, type = /** @type {any} */ (HTMLElement)) {
   const found = document.getElementById(id)
   if (found instanceof type) return found
   throw new Error(`expected a ${type.name} with the id "${id}"`)
 }
 
-/**
- * A new element. Its text is given as a child.
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Partial<HTMLElementTagNameMap[Tag]>} [properties]
- * @param {...(Node | string)} children
- * @returns {HTMLElementTagNameMap[Tag]}
- */
+/** A new element. Its text is given as a child.
+ * @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} [properties] @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Tag]} */
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties)
   made.append(...children)
@@ -45,11 +37,8 @@ export function foldable(text) {
   return element('details', {}, element('summary', {}, beginning), text)
 }
 
-/**
- * Adds a line to a log, which keeps the newest, and shows it unless somebody reads further up.
- * @param {HTMLElement} list
- * @param {...(Node | string)} content
- */
+/** Adds a line to a log, which keeps the newest, and shows it unless somebody reads further up.
+ * @param {HTMLElement} list @param {...(Node | string)} content */
 export function addLine(list, ...content) {
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40
   const line = element('li', {}, ...content)

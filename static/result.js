@@ -2,11 +2,7 @@
 
 import { element, foldable } from './dom.js'
 
-/**
- * @param {Session} session
- * @param {string} id
- * @returns {Promise<HTMLElement>}
- */
+/** @param {Session} session @param {string} id @returns {Promise<HTMLElement>} */
 export async function resultOf(session, id) {
   const { isOk, data, problem } = await session.fetch('GET', `/tasks/${id}/result`)
   if (!isOk) return element('p', { className: 'problem' }, problem)

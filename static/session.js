@@ -37,7 +37,7 @@ export class Session {
   /** Tries this token, and keeps it if the server takes it. Resolves to what is wrong, if anything.
    * @param {string} token */
   async logIn(token) {
-    const { sub: user } = claimsOf(token)
+    const user = userOf(token)
     if (!user) return 'That is no token.'
     const isOther = this.#client && user !== this.user
     if (isOther) return `This page is ${this.user}’s. Reload it to be ${user}.`
@@ -52,16 +52,16 @@ export class Session {
 
   /** Connects the socket. @param {Required<import('./client.js').Options>['onStatus']} onStatus */
   connect(onStatus) {
-    if (this.isOpen) this.#client = new Client(this.#socketUrl, { onStatus })
-    else
-      this.#client = new Client(this.#socketUrl, {
-        token: () => this.#goodToken(),
-        onStatus: (...status) => {
-          // Why a socket was refused, a browser does not tell: the answer to a request does.
-          if (status[0] === 'waiting' && !this.#isRefused) this.knock()
-          onStatus(...status)
-        },
-      })
+    const guarded = {
+      token: () => this.#goodToken(),
+      /** @type {typeof onStatus} */
+      onStatus: (...status) => {
+        // Why a socket was refused, a browser does not tell: the answer to a request does.
+        if (status[0] === 'waiting' && !this.#isRefused) this.knock()
+        onStatus(...status)
+      },
+    }
+    this.#client = new Client(this.#socketUrl, this.isOpen ? { onStatus } : guarded)
   }
 
   /** Tries again at once to connect. */
@@ -188,13 +188,13 @@ function whoAmI() {
   return name
 }
 
-/** What a JWT says, unproved: the server is the one that checks.
- * @param {string} token @returns {{ sub?: string }} */
-function claimsOf(token) {
+/** Whose JWT it says it is, unproved: the server is the one that checks.
+ * @param {string} token @returns {string | undefined} */
+function userOf(token) {
   try {
     const [, claims = ''] = token.split('.')
-    return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))) ?? {} // names are ASCII
+    return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))).sub // names are ASCII
   } catch {
-    return {}
+    return undefined
   }
 }

@@ -13,6 +13,7 @@ const GRIDS = [1, 2, 4, 8, 16, 32] // seconds between its lines
 const [TALL, LEAST] = [40, 3] // pixels: a lane with room for words, and one among hundreds
 const [BAR, CAPTION] = [13, 19] // pixels, of a lane with words
 const [AXIS, SOCKET, SIDE] = [24, 30, 10] // pixels below, above and beside the lanes
+const NEVER_RAN = /** @type {const} */ ('cancelled') // or forgotten: it has no attempt
 const FLAGS = 4 // of one lane: more would only hide each other
 const AFTER = 1_000 // milliseconds between two pictures, where the system asks for no motion
 
@@ -131,7 +132,6 @@ export class Timeline {
     const thick = hasWords ? BAR : Math.max(2, Math.min(BAR, height - (height > 8 ? 3 : 1)))
     const y = hasWords ? top + CAPTION : top
     this.#drawBars(lane, { top: y, height: thick, time }, height > 8 ? 4 : 2)
-    this.#drawEnds(lane, y + thick / 2, thick)
     if (hasWords) this.#drawWords(lane, top + 7, y)
   }
 
@@ -151,15 +151,9 @@ export class Timeline {
       pen.wedge(box(from, to, 2), progress)
     }
     for (const { from, to } of calls) pen.bar('call', box(from, to, least))
-  }
-
-  /** @param {Lane} lane @param {number} middle @param {number} height */
-  #drawEnds({ attempts, endedAt }, middle, height) {
-    for (const { to, end } of attempts) {
-      if (to !== undefined && end) this.#pen.end(end, this.#x(to), middle, height)
-    }
-    if (endedAt !== undefined && attempts.length === 0) {
-      this.#pen.end('cancelled', this.#x(endedAt), middle, height)
+    const ends = attempts.length > 0 ? attempts : [{ to: endedAt, end: NEVER_RAN }]
+    for (const { to, end } of ends) {
+      if (to !== undefined && end) pen.end(end, this.#x(to), top + height / 2, height)
     }
   }
 
