@@ -43,7 +43,7 @@ export class Lanes {
 
   /** A click that sends so many requests. @param {string} title @returns {Action} */
   act(title) {
-    if (this.restsSince !== undefined) this.#clear()
+    this.#clear()
     return { title, lanes: [], most: 0 }
   }
 
@@ -103,7 +103,9 @@ export class Lanes {
     if (this.ticks.length > MAX_TICKS) this.ticks.splice(0, MAX_TICKS / 2)
   }
 
+  // Once the picture rests.
   #clear() {
+    if (!this.restsSince) return
     this.all = []
     this.ticks = []
     this.#byTask.clear()
@@ -121,11 +123,10 @@ export class Lanes {
   #adopt() {
     for (const [id, task] of this.#early) {
       if (task.endedAt) continue
-      if (this.restsSince !== undefined) this.#clear()
+      this.#clear()
       const label = `${task.name}, from elsewhere`
       const since = now() - FRESH
-      const lane = this.#add({ label, since, calls: [], attempts: [], makesTask: false })
-      this.#name(lane, id)
+      this.#name(this.#add({ label, since, calls: [], attempts: [], makesTask: false }), id)
     }
     this.#early.clear()
   }
@@ -157,12 +158,12 @@ export class Lanes {
     lane.task = task
     lane.acceptedAt = Math.max(created + this.#skew, lane.since)
     lane.endedAt = this.#here(endedAt)
-    this.#follow(lane.attempts, task)
+    this.#follow(lane, task)
     this.#changed(lane)
   }
 
-  /** @param {Attempt[]} attempts @param {Task} task */
-  #follow(attempts, { attempt: number, state, progress, startedAt, endedAt }) {
+  /** @param {Lane} lane @param {Task} task */
+  #follow({ attempts, endedAt }, { attempt: number, state, progress, startedAt }) {
     let last = attempts.at(-1)
     const from = this.#here(startedAt)
     if (from !== undefined && (last?.number !== number || last.startedAt !== startedAt)) {
@@ -174,7 +175,7 @@ export class Lanes {
     last.from = from ?? last.from
     last.progress = state === 'succeeded' ? 1 : (progress ?? last.progress)
     if (state === 'running') return
-    last.to = Math.max(last.from, this.#here(endedAt) ?? now())
+    last.to = Math.max(last.from, endedAt ?? now())
     last.end = state === 'queued' ? 'failed' : state
   }
 
