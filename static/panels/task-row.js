@@ -73,7 +73,7 @@ function whenOf({ createdAt, startedAt, endedAt, attempt, attempts }) {
 
 /** @param {Task} task */
 function noteOf({ state, note, error, runAt }) {
-  const again = state === 'queued' && runAt ? ` Again at ${clock(runAt)}.` : ''
-  if (error && state !== 'succeeded') return `${error.message}.${again}`
-  return state === 'running' ? (note ?? '') : again
+  const begins = state === 'queued' && runAt ? `at ${clock(runAt)}.` : ''
+  if (error && state !== 'succeeded') return `${error.message}.${begins && ` Again ${begins}`}`
+  return state === 'running' ? (note ?? '') : begins && `Begins ${begins}`
 }

@@ -182,12 +182,13 @@ export class TaskList {
   async #act(id, act) {
     const row = this.#rows.get(id)
     if (act === 'Result') return row?.showResult(await resultOf(this.#session, id))
+    const before = this.#tasks.get(id)
     const [method, path] = act === 'Cancel' ? ['DELETE', ''] : ['POST', '/retry']
     const call = this.#session.call(this.#lanes.act(act), method, `/tasks/${id}${path}`, {
       ofTask: id,
     })
     const { isOk, data, problem } = await call
-    if (isOk) this.#hear([data])
-    else row?.showResult(element('p', { className: 'problem' }, problem))
+    if (isOk && this.#tasks.get(id) === before) this.#hear([data]) // or the socket was faster
+    if (!isOk) row?.showResult(element('p', { className: 'problem' }, problem))
   }
 }

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import type { TaskContext } from '../../tasks.ts'
+import { defineTask, type TaskContext } from '../../tasks.ts'
 import { fail, startApp, temporaryFolder } from '../helpers.ts'
 import { browserTest, expectProblems, openPage } from './browser.ts'
 
@@ -54,14 +54,28 @@ browserTest('of twenty jobs as many run at once as there are slots', async (t) =
 })
 
 browserTest('a job that fails twice succeeds the third time', async (t) => {
-  const { url } = await startApp(t, { WORK_SECONDS: '0.3' })
+  const { url } = await startApp(t)
   const page = await openPage(t, url)
 
   await press(page, 'One that fails twice')
 
-  await page.locator('#task-list').getByText('attempt 1 fails, as asked for').waitFor()
   await rows(page, 'succeeded').getByText('attempt 3 of 3').waitFor()
   await hearWords(page, /^A job that fails twice: answered .*, finished after/)
+})
+
+browserTest('a task that waits for its next attempt says why, and until when', async (t) => {
+  const fails = defineTask('fails', () => fail(new Error('not yet')), {
+    attempts: 2,
+    backoff: 3_600_000,
+  })
+  const { url, tasks } = await startApp(t, {}, { definitions: [fails] })
+  const page = await openPage(t, url)
+
+  await tasks.add(fails, undefined)
+
+  await rows(page, 'queued')
+    .getByText(/^not yet\. Again at \d\d:\d\d:\d\d\.$/)
+    .waitFor()
 })
 
 browserTest('the same work is felt in the request, and not after the reply', async (t) => {
