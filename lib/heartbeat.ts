@@ -33,9 +33,9 @@ export class Heartbeat {
     if (this.#isWalking) return
     this.#isWalking = true
     // After a look at the sockets: what came while the event loop was blocked, or the process was
-    // stopped, counts as a sign of life.
-    await turn()
+    // stopped, counts as a sign of life. And as of before it: what blocks behind it is not theirs.
     const now = performance.now()
+    await turn()
     await inTurns(this.#members, AT_ONCE, (member) => member.beat(now))
     this.#isWalking = false
   }

@@ -20,13 +20,15 @@ const MAX_WORDS = 4 // actions
 
 new Timeline(lanes)
 showWords()
-showCode()
+namePanels()
 await logIn()
 start()
 
 function start() {
   const tasks = new TaskList(session, lanes)
   say('me', session.user)
+  document.title = `${session.user} · meanwhile`
+  showCommands()
   for (const button of document.querySelectorAll('[data-open-only]')) {
     button.toggleAttribute('disabled', !session.isOpen)
   }
@@ -89,6 +91,10 @@ function showStatus(status, delay, reason) {
   clearInterval(countdown)
   byId('light').dataset.status = status
   byId('wake').hidden = status !== 'waiting'
+  if (status === 'connected') {
+    // They were of the time before.
+    for (const problem of document.querySelectorAll('[role=alert]')) setText(problem, '')
+  }
   const due = Date.now() + delay
   const why = reason && ` (${reason.replace(/^Error: /, '')})`
   const show = () => {
@@ -98,7 +104,9 @@ function showStatus(status, delay, reason) {
       connecting: 'connecting …',
       connected: 'connected',
       closed: `disconnected${why}`,
-      waiting: `${offline}reconnecting in ${seconds} s${why}`,
+      waiting: session.isRefused
+        ? 'waiting for a token'
+        : `${offline}reconnecting in ${seconds} s${why}`,
     }
     say('status', words[status])
   }
@@ -111,8 +119,7 @@ function showStatus(status, delay, reason) {
 function showWords() {
   /** Newest last. @type {{ line: HTMLElement, phase: number }[]} */
   const shown = []
-  /** Also of those that made room: what is told of them changes nothing that is seen.
-   * @type {WeakMap<Action, typeof shown[0]>} */
+  /** Also of those that made room. @type {WeakMap<Action, typeof shown[0]>} */
   const entries = new WeakMap()
   lanes.onAction = (action) => {
     if (action.lanes.length === 0) return
@@ -143,9 +150,22 @@ function phaseOf({ lanes }) {
   return lanes.some(isLive) ? 1 : 2
 }
 
-// The commands under the panels work as they stand: with this server’s address.
-function showCode() {
-  for (const command of document.querySelectorAll('.shell')) {
-    setText(command, (command.textContent ?? '').replaceAll('localhost:8000', location.host))
+// Each panel is named by its heading, and has code at its end.
+function namePanels() {
+  for (const panel of document.querySelectorAll('section')) {
+    panel.ariaLabel = panel.querySelector('h2')?.textContent ?? ''
+    const title = element('summary', {}, 'The code, and the commands')
+    panel.querySelector('details')?.prepend(title)
+  }
+}
+
+// The commands work as they stand, on this server: with AUTH_SECRET they need a token, which says who.
+function showCommands() {
+  const token = session.isOpen ? '' : ' -H "Authorization: Bearer $TOKEN"'
+  for (const { firstChild: text } of document.querySelectorAll('.shell')) {
+    if (!text?.nodeValue) continue
+    const here = text.nodeValue.replaceAll('localhost:8000', location.host)
+    const command = here.replace(/^(curl|npx wscat)/gm, `$1${token}`)
+    text.nodeValue = token ? command.replaceAll('?user=alice', '') : command
   }
 }

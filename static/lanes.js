@@ -97,6 +97,11 @@ export class Lanes {
     this.#tell()
   }
 
+  /** Tasks that were accepted, and of which nothing was told yet. */
+  get unheard() {
+    return [...this.#byTask].flatMap(([id, { task, endedAt }]) => ((task ?? endedAt) ? [] : id))
+  }
+
   /** A message on the socket. @param {boolean} isSent */
   tick(isSent) {
     this.ticks.push({ at: now(), isSent })
@@ -167,7 +172,8 @@ export class Lanes {
     let last = attempts.at(-1)
     const from = this.#here(startedAt)
     if (from !== undefined && (last?.number !== number || last.startedAt !== startedAt)) {
-      if (last && !last.end) Object.assign(last, { to: from, end: 'failed' })
+      const end = last?.number === number ? 'interrupted' : 'failed'
+      if (last && !last.end) Object.assign(last, { to: from, end })
       last = { number, startedAt, from, progress: 0 }
       attempts.push(last)
     }
@@ -176,7 +182,9 @@ export class Lanes {
     last.progress = state === 'succeeded' ? 1 : (progress ?? last.progress)
     if (state === 'running') return
     last.to = Math.max(last.from, endedAt ?? now())
-    last.end = state === 'queued' ? 'failed' : state
+    const isUncounted = number < last.number // a crash or a stop of the server has ended it
+    if (state !== 'queued') last.end = state
+    else last.end = isUncounted ? 'interrupted' : 'failed'
   }
 
   /** @param {string | null} iso */

@@ -3,10 +3,10 @@
 import { element } from './dom.js'
 
 /** @typedef {'ink' | 'soft' | 'line' | 'card' | 'call' | 'waiting' | 'running' | 'rising' | 'retrying'
- *   | 'succeeded' | 'failed' | 'cancelled' | 'socket'} Colour */
+ *   | 'succeeded' | 'failed' | 'cancelled' | 'interrupted' | 'socket'} Colour */
 /** Left, top, width and height in pixels. @typedef {readonly [number, number, number, number]} Box */
 
-const SIGNS = { succeeded: '✓', failed: '✕', cancelled: '■' }
+const SIGNS = { succeeded: '✓', failed: '✕', cancelled: '▪', interrupted: '‖' }
 
 export class Pen {
   #canvas
@@ -14,6 +14,8 @@ export class Pen {
   #style
   /** @type {Map<Colour, CanvasPattern | null>} */
   #hatches = new Map()
+  /** @type {Map<Colour, string>} */
+  #colours = new Map()
   width = 0
   height = 0
 
@@ -32,6 +34,7 @@ export class Pen {
     this.#canvas.width = width * devicePixelRatio
     this.#canvas.height = height * devicePixelRatio
     this.#hatches.clear()
+    this.#colours.clear()
     context.scale(devicePixelRatio, devicePixelRatio)
     context.font = `12px ${this.#style.fontFamily}`
     context.textBaseline = 'middle'
@@ -121,6 +124,10 @@ export class Pen {
 
   /** @param {Colour} colour */
   #colour(colour) {
-    return this.#style.getPropertyValue(`--${colour}`)
+    const known = this.#colours.get(colour)
+    if (known) return known
+    const value = this.#style.getPropertyValue(`--${colour}`)
+    this.#colours.set(colour, value)
+    return value
   }
 }

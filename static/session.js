@@ -17,8 +17,8 @@ export class Session {
   /** @type {Client | undefined} */
   #client
   #token = ''
-  #isRefused = false
-  #nextHint = 0
+  /** The server takes its token no longer. */
+  isRefused = false
   #lanes
 
   /** @param {Lanes} lanes */
@@ -44,7 +44,7 @@ export class Session {
     const problem = await this.knock(token)
     if (problem) return problem
     this.#token = token // not before: the socket connects with it whenever it likes to
-    this.#isRefused = false
+    this.isRefused = false
     this.user = user
     this.#client?.wake()
     return ''
@@ -52,16 +52,15 @@ export class Session {
 
   /** Connects the socket. @param {Required<import('./client.js').Options>['onStatus']} onStatus */
   connect(onStatus) {
-    const guarded = {
-      token: () => this.#goodToken(),
-      /** @type {typeof onStatus} */
+    const token = () => this.#goodToken()
+    this.#client = new Client(this.#socketUrl, {
+      ...(this.isOpen ? {} : { token }),
       onStatus: (...status) => {
         // Why a socket was refused, a browser does not tell: the answer to a request does.
-        if (status[0] === 'waiting' && !this.#isRefused) this.knock()
+        if (status[0] === 'waiting' && !this.isRefused) this.knock()
         onStatus(...status)
       },
-    }
-    this.#client = new Client(this.#socketUrl, this.isOpen ? { onStatus } : guarded)
+    })
   }
 
   /** Tries again at once to connect. */
@@ -101,10 +100,6 @@ export class Session {
 
   /** A message that counts at this moment only. @param {string} topic @param {unknown} data */
   hint(topic, data) {
-    if (performance.now() > this.#nextHint) {
-      this.#lanes.tick(true)
-      this.#nextHint = performance.now() + 66 // the client sends no more
-    }
     this.#connected.publish(topic, data, { transient: true }).catch(() => {}) // the next one will do
   }
 
@@ -131,11 +126,9 @@ export class Session {
     if (!response) return { isOk: false, status: 0, data: null, problem: LOST }
     const { status, ok: isOk } = response
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
-    const data = await (isJson ? response.json() : response.blob()).catch(() => ({})) // it broke off
-    if (status === 401 && this.#client && token === this.#token) {
-      this.#isRefused = true
-      this.onRefused('This token is no longer good: it may have expired. Another one, please.')
-    }
+    const data = await (isJson ? response.json() : response.blob()).catch(() => undefined)
+    if (data === undefined) return { isOk: false, status, data, problem: LOST } // it broke off
+    if (status === 401 && this.#client && token === this.#token) this.#refuse()
     return { isOk, status, data, problem: isOk ? '' : problemOf(response, data) }
   }
 
@@ -165,14 +158,21 @@ export class Session {
     return `${path}${path.includes('?') ? '&' : '?'}user=${encodeURIComponent(this.user)}`
   }
 
+  #refuse() {
+    if (!this.#token) return location.reload() // there was no AUTH_SECRET when the page came
+    this.isRefused = true
+    this.onRefused('This token is no longer good: it may have expired. Another one, please.')
+  }
+
   #goodToken() {
-    if (this.#isRefused) throw new Error('the server wants another token')
+    if (this.isRefused) throw new Error('the server wants another token')
     return this.#token
   }
 }
 
-/** @param {Response} response @param {{ detail?: string }} data */
-function problemOf(response, { detail = response.statusText }) {
+/** @param {Response} response @param {{ detail?: string } | null} data */
+function problemOf(response, data) {
+  const { detail = response.statusText } = data ?? {}
   const wait = response.headers.get('retry-after')
   const sentence = `${detail.slice(0, 1).toUpperCase()}${detail.slice(1)}.`
   return wait ? `${sentence} Try again in ${wait} s.` : sentence
@@ -183,9 +183,14 @@ function whoAmI() {
   const named = new URLSearchParams(location.search).get('user')
   if (named && NAME.test(named)) return named
   const guest = `guest-${Math.floor(Math.random() * 9_000 + 1_000)}`
-  const name = sessionStorage.getItem('user') ?? guest
-  sessionStorage.setItem('user', name)
-  return name
+  try {
+    const known = sessionStorage.getItem('user') ?? ''
+    const name = NAME.test(known) ? known : guest
+    sessionStorage.setItem('user', name)
+    return name
+  } catch {
+    return guest // the browser keeps nothing
+  }
 }
 
 /** Whose JWT it says it is, unproved: the server is the one that checks.

@@ -8,8 +8,7 @@ import { captionOf, isGood } from './words.js'
 
 /** Where a lane, or its bars, are drawn, and what time it is. @typedef {{ top: number, height: number, time: number }} Place */
 
-const SPANS = [6, 12, 20, 40, 80, 160] // seconds that the axis shows
-const GRIDS = [1, 2, 4, 8, 16, 32] // seconds between its lines
+const [SHORTEST, LONGEST, LINES] = [6_000, 192_000, 6] // milliseconds that the axis shows, and its lines
 const [TALL, LEAST] = [40, 3] // pixels: a lane with room for words, and one among hundreds
 const [BAR, CAPTION] = [13, 19] // pixels, of a lane with words
 const [AXIS, SOCKET, SIDE] = [24, 30, 10] // pixels below, above and beside the lanes
@@ -26,6 +25,7 @@ export class Timeline {
   #first = 0
   #start = 0 // of the axis
   #span = 0 // milliseconds
+  #grid = 0 // milliseconds between two lines
 
   /** @param {Lanes} lanes */
   constructor(lanes) {
@@ -56,17 +56,19 @@ export class Timeline {
   }
 
   #draw() {
-    const { height } = this.#pen
+    const { width, height } = this.#pen
+    if (width === 0 || height === 0) return // it is folded away
     const room = height - AXIS - SOCKET
     const time = this.#lanes.restsSince ?? now()
     const shown = this.#choose(Math.floor(room / LEAST))
     this.#pen.clear()
     if (shown.length === 0) {
-      return this.#pen.write('soft', 'Here is drawn what you send.', SIDE, height / 2)
+      const words = 'Press “Send a job”: here it is drawn.'
+      return this.#pen.write('soft', words, width / 2, height / 2, 'center')
     }
     this.#zoom(Math.min(...shown.map(beginOf)), time)
     this.#drawAxis(time)
-    this.#drawTicks()
+    this.#drawTicks(time)
     const row = Math.min(TALL, room / shown.length)
     for (const [index, lane] of shown.entries()) {
       this.#drawLane(lane, { top: SOCKET + index * row, height: row, time })
@@ -93,7 +95,9 @@ export class Timeline {
   /** @param {number} first @param {number} time */
   #zoom(first, time) {
     const needed = (time - first) * 1.04
-    const span = 1_000 * (SPANS.find((seconds) => seconds * 1_000 >= needed) ?? SPANS.at(-1) ?? 0)
+    let span = SHORTEST
+    while (span < needed && span < LONGEST) span *= 2
+    this.#grid = span / LINES
     const isGrowing = span > this.#span && first === this.#first && !this.#still.matches
     this.#span = isGrowing ? this.#span + (span - this.#span) * 0.15 : span
     this.#first = first
@@ -108,7 +112,7 @@ export class Timeline {
   /** @param {number} time */
   #drawAxis(time) {
     const bottom = this.#pen.height - AXIS
-    const grid = 1_000 * (GRIDS[SPANS.findIndex((span) => span * 1_000 >= this.#span - 1)] ?? 1)
+    const grid = this.#grid
     const skipped = Math.ceil((this.#start - this.#first) / grid) * grid
     for (let at = skipped; at <= this.#start - this.#first + this.#span; at += grid) {
       const x = this.#x(this.#first + at)
@@ -118,17 +122,19 @@ export class Timeline {
     this.#pen.upright('ink', this.#x(time), bottom)
   }
 
-  #drawTicks() {
+  /** @param {number} time */
+  #drawTicks(time) {
     const middle = SOCKET / 2
     this.#pen.bar('line', [0, middle, this.#pen.width, 1])
     for (const { at, isSent } of this.#lanes.ticks) {
-      if (at >= this.#start) this.#pen.bar('socket', [this.#x(at), middle - (isSent ? 9 : 0), 1, 9])
+      if (at < this.#start || at > time) continue
+      this.#pen.bar('socket', [this.#x(at), middle - (isSent ? 9 : 0), 1, 9])
     }
   }
 
   /** @param {Lane} lane @param {Place} place */
   #drawLane(lane, { top, height, time }) {
-    const hasWords = height > BAR + CAPTION - 4
+    const hasWords = height >= BAR + CAPTION
     const thick = hasWords ? BAR : Math.max(2, Math.min(BAR, height - (height > 8 ? 3 : 1)))
     const y = hasWords ? top + CAPTION : top
     this.#drawBars(lane, { top: y, height: thick, time }, height > 8 ? 4 : 2)

@@ -73,7 +73,7 @@ interface Attempt {
   from: number
   to?: number
   /** Undefined also if the task was forgotten. */
-  end?: 'succeeded' | 'failed' | 'cancelled'
+  end?: 'succeeded' | 'failed' | 'cancelled' | 'interrupted'
   /** 0 to 1. */
   progress: number
 }

@@ -69,7 +69,7 @@ export const slowestOf = (calls) => Math.max(...calls.map(({ from, to = from }) 
 function endsOf(tasks) {
   const ends = tasks.flatMap(({ endedAt }) => endedAt ?? [])
   if (ends.length < tasks.length) {
-    return tasks.length === 1 ? 'the work goes on' : `${ends.length} of ${tasks.length} finished`
+    return tasks.length === 1 ? 'the work goes on' : `${ends.length} of ${tasks.length} over`
   }
   const words = tasks.map((lane) => stateOf(lane).replace('succeeded', 'finished'))
   const after = duration(Math.max(...ends) - startOf(tasks))

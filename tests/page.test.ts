@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { startApp } from './helpers.ts'
+import { connectSocket, startApp } from './helpers.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
@@ -62,3 +62,11 @@ for (const path of modules) {
     for (const [, name] of source.matchAll(/\bfrom '([^']+)'/g)) assert.match(name!, /^\.\.?\//)
   })
 }
+
+test('what the page says to type into wscat is understood', async (t) => {
+  const { url } = await startApp(t)
+  const socket = await connectSocket(t, url, { user: 'alice' })
+  const typed = [...page.matchAll(/^> (.+?)(?:<\/pre>)?$/gm)].map(([, text]) => text!)
+  assert.ok(typed.length > 3)
+  for (const text of typed) assert.equal((await socket.ask(JSON.parse(text))).type, 'ok', text)
+})

@@ -87,18 +87,18 @@ for (const [what, lanes, words, most = 1] of [
   [
     'twenty that are accepted, and of which nothing is heard yet',
     times(20, { to: 5 }),
-    'all answered after 5 ms, 0 of 20 finished.',
+    'all answered after 5 ms, 0 of 20 over.',
   ],
   [
     'twenty of which some have finished',
     [...times(3, DONE), ...times(8, { to: 7, state: 'running' }), ...times(9, { to: 6 })],
-    'all answered after 7 ms, 3 of 20 finished, at most 8 at once.',
+    'all answered after 7 ms, 3 of 20 over, at most 8 at once.',
     8,
   ],
   [
     'twenty of which all that was heard of has finished',
     [...times(19, DONE), job({ to: 5 })],
-    'all answered after 5 ms, 19 of 20 finished.',
+    'all answered after 5 ms, 19 of 20 over.',
   ],
   [
     'twenty that have finished',

@@ -6,7 +6,7 @@ import { addLine, byId, clock, element, foldable, messageOf, onSubmit, say } fro
 const TYPING_EVERY = 2_000 // milliseconds between two hints
 const TYPING_LASTS = 4_000 // milliseconds, after the last
 const NAMED = 20 // members by name
-const LOST = 'The connection was lost for a while: what was said before may not be kept any more.'
+const LOST = 'The connection was lost for a while: something may be missing here.'
 
 /** @param {Session} session */
 export function startChat(session) {
@@ -17,7 +17,7 @@ export function startChat(session) {
   /** @type {Set<string>} */
   const members = new Set()
   let room = ''
-  let isBack = false // the room was shown before
+  let epoch = '' // of the room that is shown
   let leave = () => {}
   let hinted = Number.NEGATIVE_INFINITY
 
@@ -37,7 +37,7 @@ export function startChat(session) {
     log.replaceChildren()
     for (const name of typing.keys()) stopTyping(name) // that was in the other room
     hinted = Number.NEGATIVE_INFINITY
-    isBack = false
+    epoch = ''
     leave = session.subscribe(`room:${room}`, {
       onStart,
       onMessage,
@@ -47,13 +47,14 @@ export function startChat(session) {
   }
 
   /** @param {import('../client.js').Start} start */
-  function onStart({ recovered, members: names = [], count: all = 0 }) {
+  function onStart(start) {
     members.clear()
-    onPresence({ joined: names, left: [], count: all })
-    if (recovered) return
-    log.replaceChildren() // what the room has kept comes now
-    if (isBack) addLine(log, element('small', {}, LOST))
-    isBack = true
+    onPresence({ joined: start.members ?? [], left: [], count: start.count ?? 0 })
+    if (start.recovered) return
+    // What the room has kept comes now. If it was made anew, what is shown here is not in it.
+    if (start.epoch === epoch) log.replaceChildren()
+    if (epoch) addLine(log, element('small', {}, LOST))
+    epoch = start.epoch
   }
 
   /** @param {import('../client.js').Message} message */

@@ -5,7 +5,7 @@ import { byId, element, say } from '../dom.js'
 
 /** @typedef {{ dot: HTMLElement, timer?: ReturnType<typeof setTimeout> }} Cursor */
 
-const TOPIC = 'room:cursors'
+const TOPIC = 'room:.cursors' // hidden from those who chat
 const STEP = 0.05 // of the field
 /** @type {Record<string, [number, number]>} */
 const KEYS = {

@@ -2,6 +2,7 @@
 // the same one drawn where everybody waits for it.
 
 import { byId, duration, element, onSubmit, say } from '../dom.js'
+import { now } from '../lanes.js'
 import { resultOf } from '../result.js'
 import { slowestOf } from '../words.js'
 
@@ -44,25 +45,32 @@ export function startJobs(session, lanes, tasks) {
 
   /** @param {'inside' | 'after'} where @param {string} title @param {string} path */
   async function race(where, title, path) {
-    const started = performance.now()
-    const passed = () => duration(performance.now() - started)
-    const timer = setInterval(() => say(where, `no answer yet, after ${passed()}`), 100)
+    const place = byId(where)
+    if (place.ariaBusy) return
+    place.ariaBusy = 'true'
     const makesTask = where === 'after'
-    const options = { body: JSON.stringify({ work: where }), makesTask }
-    const { isOk, data, problem } = await session.call(lanes.act(title), 'POST', path, options)
+    const action = lanes.act(title)
+    const sent = session.call(action, 'POST', path, { body: '{"order": 42}', makesTask })
+    const [lane] = action.lanes
+    const passed = (end = now()) => duration(end - (lane?.since ?? end))
+    const timer = setInterval(() => say(where, `no answer yet, after ${passed()}`), 100)
+    const { isOk, data, problem } = await sent
     clearInterval(timer)
+    place.ariaBusy = null
     if (!isOk) return say(where, problem)
-    const answered = `answered after ${passed()}`
+    const answered = `answered after ${passed(lane?.calls[0]?.to)}`
     if (!makesTask) return say(where, `${answered}, with the work done`)
     say(where, `${answered}; the work goes on …`)
-    const end = await tasks.ended(data.id)
-    say(where, `${answered}; the work ${end?.state ?? 'is forgotten'} after ${passed()}`)
+    const { state = 'is forgotten' } = (await tasks.ended(data.id)) ?? {}
+    say(where, `${answered}; the work ${state} after ${passed(lane?.endedAt)}`)
   }
 
   /** @param {boolean} isInThread */
   async function draw(isInThread) {
     const where = isInThread ? 'in a thread' : 'on the main thread'
     const place = byId(isInThread ? 'in-thread' : 'on-main')
+    if (place.ariaBusy) return
+    place.ariaBusy = 'true'
     place.replaceChildren(element('p', {}, 'drawing …'))
     const action = lanes.act(`A picture, ${where}`)
     const path = isInThread ? '/render' : '/render?thread=false'
@@ -75,6 +83,7 @@ export function startJobs(session, lanes, tasks) {
     const { isOk, data, problem } = await drawn
     const words = isOk ? `Others waited for up to ${duration(slowest)}.` : problem
     const picture = isOk ? [await resultOf(session, data.id)] : []
+    place.ariaBusy = null
     place.replaceChildren(element('p', {}, words), ...picture)
   }
 
@@ -87,7 +96,8 @@ export function startJobs(session, lanes, tasks) {
       isOver = true
     })
     while (!isOver) {
-      await session.call(action, 'GET', '/healthz', { lane: action.lanes[0] })
+      const { isOk } = await session.call(action, 'GET', '/healthz', { lane: action.lanes[0] })
+      if (!isOk) break // the server is gone
       await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY))
     }
     return slowestOf(action.lanes.flatMap(({ calls }) => calls))

@@ -3,6 +3,8 @@
 
 import { addLine, byId, clock, element, foldable, onSubmit, say, setText } from '../dom.js'
 
+/** Usually so. @typedef {{ from?: string, message?: unknown }} Sent */
+
 /** @param {Session} session @param {Lanes} lanes */
 export function startNotifications(session, lanes) {
   const other = session.user === 'bob' ? 'alice' : 'bob'
@@ -26,9 +28,10 @@ export function startNotifications(session, lanes) {
 
   session.subscribe(`user:${session.user}`, {
     onMessage({ data, at }) {
-      const { from, message } = /** @type {{ from: string, message: string }} */ (data)
+      const { from = 'the server', message = data } = /** @type {Sent} */ (data ?? {})
+      const text = typeof message === 'string' ? message : JSON.stringify(message)
       const who = element('small', {}, `${clock(at)} from ${from}: `)
-      addLine(byId('notifications'), who, foldable(message))
+      addLine(byId('notifications'), who, foldable(text))
     },
   })
 }

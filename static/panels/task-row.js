@@ -18,7 +18,7 @@ export class TaskRow {
   #when = element('span', { className: 'when' })
   #note = element('span', { className: 'note' })
   #bar = element('progress', { max: 1 })
-  #button = element('button', { className: 'quiet' })
+  #button = element('button')
   #result = element('div', { className: 'result' })
   /** @type {Task | undefined} */
   #task
@@ -63,8 +63,8 @@ export class TaskRow {
 }
 
 /** @param {Task} task */
-function whenOf({ createdAt, startedAt, endedAt, attempt, attempts }) {
-  const parts = [clock(createdAt)]
+function whenOf({ id, createdAt, startedAt, endedAt, attempt, attempts }) {
+  const parts = [clock(createdAt), id]
   if (attempts > 1 && attempt > 0) parts.push(`attempt ${attempt} of ${attempts}`)
   if (startedAt && endedAt)
     parts.push(`ran ${duration(Date.parse(endedAt) - Date.parse(startedAt))}`)

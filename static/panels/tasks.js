@@ -79,6 +79,9 @@ export class TaskList {
   /** @param {readonly Task[]} tasks */
   #hear(tasks) {
     for (const task of tasks) {
+      const known = this.#tasks.get(task.id)
+      const isOld = known?.endedAt && known.startedAt && known.startedAt === task.startedAt
+      if (isOld) continue // what was asked for comes later than what is told
       this.#tasks.set(task.id, task)
       if (task.endedAt) this.#settle(task.id, task)
     }
@@ -97,17 +100,18 @@ export class TaskList {
   /** @param {Set<string>} present */
   async #catchUp(present) {
     const live = [...this.#tasks.values()].filter(({ endedAt }) => !endedAt).map(({ id }) => id)
-    const missing = new Set([...live, ...this.#waiting.keys()].filter((id) => !present.has(id)))
+    const known = [...live, ...this.#waiting.keys(), ...this.#lanes.unheard]
+    const missing = new Set(known.filter((id) => !present.has(id)))
     let after = ''
     for (let page = 0; missing.size > 0 && page < MAX_PAGES; page++) {
       const { isOk, data } = await this.#session.fetch('GET', `/tasks?limit=${LISTED}${after}`)
       if (!isOk) return // after the next reconnect
       this.#hear(data.tasks)
       for (const { id } of data.tasks) missing.delete(id)
+      if (data.next === null) for (const id of missing) this.#forget(id)
       if (data.next === null) break
       after = `&after=${data.next}`
     }
-    for (const id of missing) this.#forget(id)
     this.#redraw()
   }
 

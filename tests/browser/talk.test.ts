@@ -183,7 +183,7 @@ browserTest('markup is shown as the text that it is, wherever it comes from', as
   await echo(alice, markup)
   const client = await connectSocket(t, url, { user: 'bob' })
   await client.ask({ type: 'publish', topic: 'room:lobby', data: { markup } })
-  await client.ask({ type: 'publish', topic: 'room:cursors', data: { x: markup, y: 1 } })
+  await client.ask({ type: 'publish', topic: 'room:.cursors', data: { x: markup, y: 1 } })
   await alice.getByRole('button', { name: /^Result: return/ }).click()
 
   const quoted = JSON.stringify({ markup })

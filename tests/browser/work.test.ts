@@ -49,7 +49,7 @@ browserTest('of twenty jobs as many run at once as there are slots', async (t) =
 
   await press(page, 'Send twenty')
 
-  await hearWords(page, /^Twenty jobs: all answered .* of 20 finished, at most 8 at once\.$/)
+  await hearWords(page, /^Twenty jobs: all answered .* of 20 over, at most 8 at once\.$/)
   await hearWords(page, /^Twenty jobs: all answered .*, all finished .*, at most 8 at once\.$/)
 })
 
