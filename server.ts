@@ -94,7 +94,8 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     writeLog: writeLog(settings.workFile, settings.workSeconds),
     notify: notify((topic, data) => hub.publish(topic, data), settings.notifySeconds),
     render,
-    renderBlocking,
+    // Not in the journal of a guarded server, either: there nothing shall block, from whenever it is.
+    ...(auth.isOpen && { renderBlocking }),
   }
   const tasks = new TaskQueue({
     ...settings,

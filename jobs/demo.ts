@@ -19,7 +19,8 @@ export interface Jobs {
   readonly writeLog: Definition<Entry>
   readonly notify: Definition<Notification>
   readonly render: Definition<View>
-  readonly renderBlocking: Definition<View>
+  /** Only on an open server. */
+  readonly renderBlocking?: Definition<View>
 }
 
 export interface DemoOptions {
@@ -64,7 +65,7 @@ export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptio
     const isBlocking = flagOf(request.query, 'thread') === false
     const view = numbersOf(request.hasBody ? await request.json() : {}, VIEW)
     if (isBlocking) checkBlocking(view)
-    const job = isBlocking ? jobs.renderBlocking : jobs.render
+    const job = (isBlocking && jobs.renderBlocking) || jobs.render
     return accepted(await tasks.add(job, view, await behind(request)))
   }
 

