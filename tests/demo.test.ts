@@ -1,9 +1,11 @@
 // The switch of `POST /render`; that of `POST /process` is in in-request.test.ts.
 
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createLog } from '../lib/log.ts'
-import { type Json, jsonOf, latch, post, startApp, until } from './helpers.ts'
+import { type Json, jsonOf, latch, post, startApp, temporaryFolder, until } from './helpers.ts'
+import { startGuarded } from './tokens.ts'
 
 const OUTSIDE = { x: 4, y: 4, zoom: 1_000 } // drawn in no time, however many iterations it might take
 
@@ -99,4 +101,22 @@ test('a picture without a thread waits behind no other job, since it has a slot 
 
   assert.equal((await tasks.find(id))?.state, 'running')
   open()
+})
+
+test('a picture that would block is not drawn by a guarded server that finds it in the journal', async (t) => {
+  const folder = await temporaryFolder(t)
+  const env = { JOURNAL: join(folder, 'tasks.journal') }
+  const open = await startApp(t, env)
+  const view = { x: -0.1, zoom: 10, iterations: 600 } // slow enough to be stopped before their turn
+  const replies = Array.from({ length: 5 }, () => post(`${open.url}/render?thread=false`, view))
+  const ids = (await Promise.all(replies.map(jsonOf))).map(({ id }) => id)
+  await open.close(100)
+
+  const { tasks } = await startGuarded(t, env)
+  await tasks.idle()
+
+  const found = await Promise.all(ids.map((id) => tasks.find(id)))
+  const waiting = found.filter((task) => task?.state !== 'succeeded')
+  assert.ok(waiting.length > 0)
+  for (const task of waiting) assert.match(task!.error!.message, /unknown task/)
 })
