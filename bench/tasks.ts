@@ -5,7 +5,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fastq from 'fastq'
 import PQueue from 'p-queue'
@@ -13,6 +13,7 @@ import { Journal } from '../lib/journal.ts'
 import { createLog } from '../lib/log.ts'
 import { Metrics } from '../lib/metrics.ts'
 import { defineTask, TaskQueue } from '../tasks.ts'
+import { machine, median, spread } from './figures.ts'
 
 const ROUNDS = 7
 const TASKS = 200_000
@@ -171,14 +172,6 @@ const figures: Readonly<Record<string, [measure: () => Promise<number>, unit: st
   'what a million tasks leave': [left, 'bytes'],
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
-}
-
-function show(value: number): string {
-  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2)
-}
-
 function measureAll(): void {
   const names = Object.keys(figures)
   const values = new Map(names.map((name) => [name, [] as number[]]))
@@ -188,11 +181,8 @@ function measureAll(): void {
       values.get(name)!.push(Number(execFileSync(process.execPath, args, { encoding: 'utf8' })))
     }
   }
-  console.log(`Node ${process.version}, ${availableParallelism()} × ${cpus()[0]?.model}\n`)
-  for (const [name, all] of values) {
-    const range = `${show(Math.min(...all))}–${show(Math.max(...all))}`
-    console.log(`${name}: ${show(median(all))} ${figures[name]![1]} (${range})`)
-  }
+  console.log(`${machine}\n`)
+  for (const [name, all] of values) console.log(`${name}: ${spread(all, figures[name]![1])}`)
   const ratio = (peer: string) =>
     median(values.get('empty task, meanwhile')!) / median(values.get(`empty task, ${peer}`)!)
   console.log(

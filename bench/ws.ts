@@ -8,9 +8,10 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, get } from 'node:http'
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Figures, machine, median, show, summary } from './figures.ts'
 import type { Count } from './ws-load.ts'
 import type { Time } from './ws-servers.ts'
 
@@ -82,7 +83,6 @@ class Child {
 }
 
 type Use = (server: Child, load: Child, port: number) => Promise<Figures>
-type Figures = Readonly<Record<string, number>> // by their unit
 
 async function measure(contestant: string, language: string, use: Use): Promise<Figures> {
   const server = new Child('ws-servers.ts', [contestant], isPinned ? ['taskset', '-c', '0'] : [])
@@ -210,14 +210,6 @@ async function run(name: string): Promise<Figures> {
   return measure(contestant, language, use)
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
-}
-
-function show(value: number): string {
-  return value.toLocaleString('en', { maximumFractionDigits: Math.abs(value) < 100 ? 2 : 0 })
-}
-
 type Rounds = ReadonlyMap<string, Figures[]>
 
 async function measureAll(): Promise<void> {
@@ -227,7 +219,7 @@ async function measureAll(): Promise<void> {
       if (round < times) rounds.get(name)!.push(await run(name))
     }
   }
-  console.log(`Node ${process.version}, ${cores} × ${cpus()[0]?.model}`)
+  console.log(machine)
   console.log(isPinned ? 'The server has core 0, the load the others.' : 'Not pinned to cores.')
   console.log('Where its core is 95 % busy, a rate is the limit of the server, not of the load.\n')
   for (const [name, all] of rounds) console.log(`${name}: ${summary(all)}`)
@@ -242,15 +234,6 @@ async function measureAll(): Promise<void> {
     const [rate, cost] = ratios(rounds.get(`${name}, meanwhile`)!, rounds.get(`${name}, ${peer}`)!)
     console.log(`${name}: ${show(rate)} (${show(cost)}) × ${peer}`)
   }
-}
-
-function summary(all: readonly Figures[]): string {
-  const parts = Object.keys(all[0]!).map((unit) => {
-    const values = all.map((figure) => figure[unit]!)
-    const range = `${show(Math.min(...values))}–${show(Math.max(...values))}`
-    return `${show(median(values))} ${unit} (${range})`
-  })
-  return parts.join(', ')
 }
 
 /** Each round is compared with the same round of the peer. */

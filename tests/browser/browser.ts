@@ -3,25 +3,12 @@
 // said that this is to be expected.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import axe from 'axe-core'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { lacking, options } from './chromium.ts'
 
 const PATIENCE = 15_000 // milliseconds; it catches what hangs, and is no measure of speed
-
-// `--headless`, `--no-sandbox` and a new profile come with `launch`.
-const FLAGS = [
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  // Nothing leaves this machine, whatever a page or the browser itself would like to load.
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
-]
 
 // WCAG 2.2 up to level AA, what axe adds of its own accord, and what it does not yet trust itself with.
 const TAGS = [
@@ -34,16 +21,12 @@ const TAGS = [
   'experimental',
 ]
 
-const setup = join(import.meta.dirname, '..', 'setup.sh')
-const executablePath = spawnSync('bash', [setup, 'chromium'], { encoding: 'utf8' }).stdout?.trim()
-const lacking = 'there is no Chromium: run npm run setup'
-
 let browser: Promise<Browser> | undefined
 after(async () => (await browser)?.close())
 
 /** One for all the tests of a file, with a new profile. */
 function launch(): Promise<Browser> {
-  browser ??= chromium.launch({ executablePath, args: FLAGS, chromiumSandbox: false })
+  browser ??= chromium.launch(options)
   return browser
 }
 
@@ -61,9 +44,9 @@ const watchesOf = new WeakMap<TestContext, Watch[]>()
  * skipped, but not with `CI=true`: there it fails.
  */
 export function browserTest(title: string, body: (t: TestContext) => Promise<void>): void {
-  const skip = !executablePath && process.env.CI !== 'true' && lacking
+  const skip = !options.executablePath && process.env.CI !== 'true' && lacking
   test(title, { skip }, (t) => {
-    assert.ok(executablePath, lacking)
+    assert.ok(options.executablePath, lacking)
     return watched(t, body)
   })
 }
