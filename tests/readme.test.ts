@@ -96,7 +96,7 @@ test('what has to pass runs the test command of the README', () => {
 })
 
 test('each file that the README names is there', () => {
-  for (const [, path] of readme.matchAll(/\]\(([^):]+)\)/g)) {
+  for (const [, path] of readme.matchAll(/(?:\]\(|src(?:set)?=")([^):"]+)[)"]/g)) {
     if (!path!.endsWith('jobs') && !path!.endsWith('lib')) assert.ok(read(path!).length > 0)
   }
 })
