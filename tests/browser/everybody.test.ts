@@ -179,22 +179,27 @@ for (const [reducedMotion, motion] of [
   })
 }
 
-browserTest('the policy of the page refuses scripts and styles that stand in it', async (t) => {
-  const page = await openIdle(t)
-  expectProblems(page, /violates the following Content Security Policy directive/)
-  const refusals = await hearRefusals(page)
+for (const path of ['/', '/echo.html']) {
+  browserTest(`no script and no style runs that stands in the page itself: ${path}`, async (t) => {
+    const { url } = await startApp(t, QUICK)
+    const page = await openPage(t, url + path)
+    await page.getByText('connected', { exact: true }).waitFor()
+    expectProblems(page, /violates the following Content Security Policy directive/)
+    const refusals = await hearRefusals(page)
 
-  const title = await page.evaluate(() => {
-    const script = document.createElement('script')
-    script.textContent = 'document.title = "run"'
-    document.body.append(script)
-    const button = document.createElement('button')
-    button.setAttribute('onclick', 'document.title = "run"')
-    button.click()
-    button.setAttribute('style', 'color: red')
-    return document.title
+    const [title, color] = await page.evaluate(() => {
+      const script = document.createElement('script')
+      script.textContent = 'document.title = "run"'
+      document.body.append(script)
+      const button = document.createElement('button')
+      button.setAttribute('onclick', 'document.title = "run"')
+      button.click()
+      button.setAttribute('style', 'color: red')
+      return [document.title, button.style.color]
+    })
+
+    assert.match(title!, / · meanwhile$/)
+    assert.equal(color, '')
+    assert.deepEqual(await refusals(3), ['script-src-attr', 'script-src-elem', 'style-src-attr'])
   })
-
-  assert.match(title, /meanwhile$/)
-  assert.deepEqual(await refusals(3), ['script-src-attr', 'script-src-elem', 'style-src-attr'])
-})
+}
