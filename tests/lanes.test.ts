@@ -381,6 +381,22 @@ test('of a pause between two attempts that was missed, the first ends where the 
   ])
 })
 
+test('an attempt that a crash of the server has ended is interrupted, and has not failed', (t) => {
+  const { pass, hear, accept } = startLanes(t)
+  const lane = accept('a')
+  hear('a', 'running', { started: 0 })
+  pass(100)
+
+  hear('a', 'queued') // it does not count, so it is as if it had not been
+  pass(100)
+  hear('a', 'running', { started: 200 })
+
+  assert.deepEqual(
+    lane.attempts.map(({ end }) => end),
+    ['interrupted', undefined],
+  )
+})
+
 test('of an attempt that is heard of when it has failed already, the end is the news', (t) => {
   const { pass, accept, hear } = startLanes(t)
   const lane = accept('a')
