@@ -47,6 +47,7 @@ interface Lanes {
   onChange: () => void
   onAction: (action: Action) => void
   readonly restsSince: number | undefined
+  readonly unheard: string[]
   act(title: string): Action
   call(
     action: Action,
@@ -824,4 +825,16 @@ test('a task that is forgotten before the replies are there gets no lane', (t) =
   answer('a')
 
   assert.deepEqual(lanes.all, [lane])
+})
+
+test('what was accepted is unheard until something is told of it, or it is forgotten', (t) => {
+  const { lanes, hear, accept } = startLanes(t)
+  accept('a')
+  accept('b')
+  accept('c')
+
+  hear('a', 'queued')
+  lanes.forget('b')
+
+  assert.deepEqual(lanes.unheard, ['c'])
 })

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { defineTask, type TaskContext } from '../../tasks.ts'
-import { fail, startApp, temporaryFolder } from '../helpers.ts'
+import { fail, latch, startApp, temporaryFolder } from '../helpers.ts'
 import { browserTest, expectProblems, openPage } from './browser.ts'
 
 const press = (page: Page, name: string) =>
@@ -159,6 +159,32 @@ browserTest(
     await page.getByLabel(/^failed/).check()
     await rows(page, 'succeeded').waitFor({ state: 'detached' })
     assert.equal(await rows(page, 'failed').count(), 1)
+  },
+)
+
+browserTest(
+  'an answer that was long in coming does not overtake what was told since',
+  async (t) => {
+    const { url } = await startApp(t, { WORK_SECONDS: '0.5' })
+    const page = await openPage(t, url)
+    const { opened, open } = latch()
+    await page.route('**/tasks?*state=running*', async (route) => {
+      const response = await route.fetch()
+      await opened
+      await route.fulfill({ response })
+    })
+
+    await press(page, 'Send a job')
+    await rows(page, 'running').waitFor()
+    await page.getByLabel(/^running/).check()
+    await hearWords(page, /^A job: answered after .*, finished after/)
+    const late = page.waitForResponse(/state=running/)
+    open()
+    await (await late).finished()
+    await page.getByLabel(/^all/).check()
+
+    await rows(page, 'succeeded').waitFor()
+    assert.equal(await rows(page, 'running').count(), 0)
   },
 )
 
