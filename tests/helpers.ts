@@ -8,7 +8,6 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { readSettings } from '../lib/config.ts'
@@ -16,10 +15,15 @@ import { createLog, type Log } from '../lib/log.ts'
 import { SUBPROTOCOL } from '../lib/protocol.ts'
 import { type Additions, type App, createApp } from '../server.ts'
 
+/** What is done at the end: of a test, for instance. */
+export interface Scope {
+  after(undo: () => unknown): void
+}
+
 export const silent: Log = createLog('silent')
 
 /** A folder of its own for the test, gone with it. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
+export async function temporaryFolder(t: Scope): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'meanwhile-'))
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   return folder
@@ -27,7 +31,7 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 
 /** A whole server whose jobs take no time, unless told otherwise. Closed when the test ends. */
 export async function startApp(
-  t: TestContext,
+  t: Scope,
   env: NodeJS.ProcessEnv = {},
   additions: Additions = {},
 ): Promise<App> {
@@ -37,7 +41,7 @@ export async function startApp(
   return app
 }
 
-async function quickEnv(t: TestContext, env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
+async function quickEnv(t: Scope, env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
   const folder = await temporaryFolder(t)
   const quick = { PORT: '0', LOG_LEVEL: 'silent', WORK_SECONDS: '0', NOTIFY_SECONDS: '0' }
   const files = { WORK_FILE: join(folder, 'log.txt'), JOURNAL: join(folder, 'tasks.journal') }
@@ -146,7 +150,7 @@ export interface ConnectOptions {
 
 /** An open WebSocket, cut when the test ends. Rejects with the status of a refused handshake. */
 export async function connectSocket(
-  t: TestContext,
+  t: Scope,
   url: string,
   {
     user,
@@ -200,7 +204,7 @@ export interface ServerProcess {
 
 /** The server as a user starts it. Its log lines can be waited for. */
 export async function spawnServer(
-  t: TestContext,
+  t: Scope,
   env: NodeJS.ProcessEnv = {},
   program: readonly string[] = ['--import', 'tsx', 'server.ts'],
 ): Promise<ServerProcess> {
@@ -215,7 +219,7 @@ export async function spawnServer(
 
 /** Any program of this project that logs to stdout. Killed when the test ends. */
 export function spawnProgram(
-  t: TestContext,
+  t: Scope,
   env: NodeJS.ProcessEnv,
   program: readonly string[],
   command: string = process.execPath,

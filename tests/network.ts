@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import type { TestContext } from 'node:test'
+import type { Scope } from './helpers.ts'
 
 export class Network {
   /** The server's WebSocket, as seen through it. */
@@ -64,7 +64,7 @@ export class Network {
 }
 
 /** Closed when the test ends. */
-export async function startNetwork(t: TestContext, url: string): Promise<Network> {
+export async function startNetwork(t: Scope, url: string): Promise<Network> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const network = new Network(server, Number(new URL(url).port))

@@ -1,9 +1,8 @@
 // Tokens for the tests, and servers that ask for them.
 
-import type { TestContext } from 'node:test'
 import { type Claims, signJwt } from '../lib/jwt.ts'
 import type { App } from '../server.ts'
-import { startApp } from './helpers.ts'
+import { type Scope, startApp } from './helpers.ts'
 
 export const SECRET = 'test-only-secret-of-more-than-32-bytes'
 
@@ -23,7 +22,7 @@ export const ADMIN = { admin: true }
 
 /** A server on which everybody has to prove who they are. */
 export const startGuarded = (
-  t: TestContext,
+  t: Scope,
   env: NodeJS.ProcessEnv = {},
   additions: Parameters<typeof startApp>[2] = {},
 ): Promise<App> => startApp(t, { AUTH_SECRET: SECRET, ...env }, additions)

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { jsonOf, post, spawnProgram, temporaryFolder, until } from './helpers.ts'
+import { jsonOf, post, spawnProgram, temporaryFolder, until } from '../helpers.ts'
 
 const SERVERS = 4 // side by side, each with a journal of its own
 const ROUNDS = 13 // for each of them
