@@ -66,7 +66,7 @@ export async function checkHealth(url: string): Promise<void> {
 }
 
 /** Runs it with a scope, and undoes in the end what it has done, in order, as `node:test` does. */
-async function scoped(body: (scope: Scope) => Promise<void>): Promise<void> {
+async function scoped(body: (scope: Scope) => Promise<unknown>): Promise<void> {
   const undone: (() => unknown)[] = []
   try {
     await body({ after: (undo) => undone.push(undo) })
