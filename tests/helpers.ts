@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -174,15 +174,19 @@ export async function connectSocket(
   return client
 }
 
+/** A raw connection. What becomes of it is told by `close`, a reset too. */
+export function connectTcp(url: string): Socket {
+  const { hostname, port } = new URL(url)
+  return connect(Number(port), hostname).on('error', () => {})
+}
+
 /** Sends bytes as they are and returns all that comes back until the server closes. */
 export async function exchange(url: string, bytes: string | Buffer): Promise<string> {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
+  const socket = connectTcp(url)
   let answer = ''
   socket.setEncoding('latin1').on('data', (text) => {
     answer += text
   })
-  socket.on('error', () => {}) // a reset after the answer is an end, too
   socket.write(bytes)
   await new Promise((resolve) => socket.once('close', resolve))
   return answer
