@@ -130,9 +130,9 @@ const thrown: [what: string, task: () => unknown, message: RegExp][] = [
     () => JSON.parse('['.repeat(4_000) + ']'.repeat(4_000)),
     /32 levels/,
   ],
-  // biome-ignore lint/suspicious/noThenProperty: what a task returns may be anything
   [
-    'T17: a task that returns a thenable that throws',
+    'T2: a task that returns a thenable that throws',
+    // biome-ignore lint/suspicious/noThenProperty: what a task returns may be anything
     () => ({ then: () => fail(new Error('then')) }),
     /^then$/,
   ],

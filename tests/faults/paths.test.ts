@@ -56,13 +56,10 @@ const types: [path: string, type: string][] = [
   ['/icon.svg', 'image/svg+xml'],
 ]
 
-faultTest('P13: each file has its type, and a page says what it may load', async ({ url }) => {
+faultTest('P13: each file has its type, and is nothing else', async ({ url }) => {
   for (const [path, type] of types) {
     const [head] = (await exchange(url, get(path))).split('\r\n\r\n')
     assert.ok(head!.includes(`\r\ncontent-type: ${type}\r\n`), path)
     assert.match(head!, /x-content-type-options: nosniff/)
-    if (path !== '/') continue
-    assert.match(head!, /content-security-policy: .*script-src 'self';.*frame-ancestors 'none'/)
-    assert.doesNotMatch(head!, /unsafe/)
   }
 })
