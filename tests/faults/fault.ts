@@ -3,7 +3,7 @@
 // closed, nothing of the server itself. A title begins with the row's name in README.md.
 
 import assert from 'node:assert/strict'
-import { before, test } from 'node:test'
+import { before, type TestContext, test } from 'node:test'
 import { within } from '../../lib/within.ts'
 import type { Additions, App } from '../../server.ts'
 import { request } from '../exchanges.ts'
@@ -30,13 +30,13 @@ before(() =>
   }),
 )
 
-/** A test of one fault, or of what is known by its row's name. */
+/** A test of one fault, or of what is known by its row's name. Tests inside it run side by side. */
 export function faultTest(
   title: string,
-  body: (fault: Fault) => Promise<unknown>,
+  body: (fault: Fault, t: TestContext) => Promise<unknown>,
   { env, ...additions }: FaultOptions = {},
 ): void {
-  test(title, { timeout: 60_000 }, async () => {
+  test(title, { timeout: 60_000, concurrency: true }, async (t) => {
     const warnings: string[] = []
     const warn = ({ message }: Error) => warnings.push(message)
     const empty = footprint()
@@ -44,7 +44,7 @@ export function faultTest(
     await scoped(async (server) => {
       const app = await startApp(server, env, additions)
       const idle = footprintOf(app)
-      await scoped((scope) => body({ ...app, scope }))
+      await scoped((scope) => body({ ...app, scope }, t))
       await settle(idle, () => footprintOf(app))
       await checkHealth(app.url)
     })
