@@ -9,7 +9,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-const STUCK = 60_000 // milliseconds in which nothing moves, while it is the client's turn
+// Milliseconds in which nothing moves, while it is the client's turn. Node looks once in so many, and
+// what the kernel took at first counts as a movement: so it is up to twice as long.
+const STUCK = 30_000
 
 export class Connections {
   readonly #most: number
