@@ -740,7 +740,7 @@ test('a flood of the echo is closed with 1008', async (t) => {
   assert.equal(await socket.closed, 1008)
 })
 
-test('a peer that does not answer a heartbeat is gone within two, from its room, too', async (t) => {
+test('S10: a peer that does not answer a heartbeat is gone within two, from its room, too', async (t) => {
   const { url, hub } = await startApp(t, { HEARTBEAT_SECONDS: '0.5' })
   const alive = await connectSocket(t, url, { user: 'alice' })
   await alive.ask({ type: 'subscribe', topic: 'room:a' })
