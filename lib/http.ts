@@ -198,9 +198,9 @@ async function linger(req: IncomingMessage, res: ServerResponse, { body }: Reply
 export function refuse(socket: Duplex, error: unknown): void {
   const { status, headers, body } = problem(error)
   const fields = Object.entries({
+    connection: 'close',
     ...headers,
     'x-content-type-options': 'nosniff',
-    connection: 'close',
     'content-length': Buffer.byteLength(body),
   })
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`)
