@@ -11,7 +11,7 @@ import { createLog, withFields } from '../lib/log.ts'
 import type { ByteResult } from '../lib/result.ts'
 import { NonRetryableError } from '../lib/retry.ts'
 import { Threads } from '../lib/threads.ts'
-import { latch, silent, spawnProgram, temporaryFolder, until } from './helpers.ts'
+import { latch, silent, spawnProgram, temporaryFolder, until } from './basics.ts'
 import * as jobs from './thread-jobs.ts'
 
 function startThreads(t: TestContext): Threads {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Auth } from '../lib/auth.ts'
 import { verifyJwt } from '../lib/jwt.ts'
-import { SECRET } from './tokens.ts'
+import { SECRET } from './secret.ts'
 
 /** The program as `npm run token -- …` starts it. */
 function run(args: string[], env: NodeJS.ProcessEnv = { AUTH_SECRET: SECRET }) {

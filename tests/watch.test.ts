@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createLog } from '../lib/log.ts'
 import { Metrics } from '../lib/metrics.ts'
 import { LoopWatch } from '../lib/watch.ts'
-import { type Json, spawnProgram, until } from './helpers.ts'
+import { type Json, spawnProgram, until } from './basics.ts'
 
 const LIMIT = 200 // milliseconds: a busy machine alone does not take so long
 
