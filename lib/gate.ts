@@ -108,7 +108,11 @@ export class Gate {
 
 /** What a plain request for the WebSocket's path gets (RFC 9110 §15.5.22, RFC 6455 §4.4). */
 export function upgradeRequired(): HttpError {
-  const headers = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+  const headers = {
+    connection: 'upgrade, close',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+  }
   return new HttpError(426, 'expected a WebSocket handshake, version 13', { headers })
 }
 

@@ -191,7 +191,10 @@ export class HttpServer {
 
   // What the parser refused never became a request. Node would answer it without a body.
   #refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const isMidReply = [...(this.#byConnection.get(socket) ?? [])].some((res) => res.headersSent)
+    const replies = [...(this.#byConnection.get(socket) ?? [])]
+    // Behind the last request there is nothing to answer; its own reply is still to come.
+    if (error.code === 'HPE_CLOSED_CONNECTION' && replies.length > 0) return
+    const isMidReply = replies.some((res) => res.headersSent)
     if (isMidReply || error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else refuse(socket, new HttpError(UNPARSED[error.code ?? ''] ?? 400))
   }

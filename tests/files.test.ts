@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { fileRoutes } from '../lib/files.ts'
 import { temporaryFolder } from './basics.ts'
 
-test('only plain files of known types, in the folder and below it, become routes', async (t) => {
+test('P8, P11: only plain files of known types, in the folder and below it, become routes', async (t) => {
   const folder = await temporaryFolder(t)
   await mkdir(join(folder, 'deep/.hidden'), { recursive: true })
   for (const name of ['index.html', 'deep/app.js', '.env', 'deep/.hidden/a.js', 'notes.json']) {

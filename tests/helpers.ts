@@ -1,7 +1,7 @@
 // What the tests of a whole server share: one on a free port, a WebSocket client that remembers what
 // came, a raw socket for bytes that no client would send, and all of basics.ts.
 
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { readSettings } from '../lib/config.ts'
 import { SUBPROTOCOL } from '../lib/protocol.ts'
@@ -120,15 +120,19 @@ export async function connectSocket(
   return client
 }
 
+/** A raw connection. What becomes of it is told by `close`, a reset too. */
+export function connectTcp(url: string): Socket {
+  const { hostname, port } = new URL(url)
+  return connect(Number(port), hostname).on('error', () => {})
+}
+
 /** Sends bytes as they are and returns all that comes back until the server closes. */
 export async function exchange(url: string, bytes: string | Buffer): Promise<string> {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
+  const socket = connectTcp(url)
   let answer = ''
   socket.setEncoding('latin1').on('data', (text) => {
     answer += text
   })
-  socket.on('error', () => {}) // a reset after the answer is an end, too
   socket.write(bytes)
   await new Promise((resolve) => socket.once('close', resolve))
   return answer

@@ -46,12 +46,12 @@ test('a sane request id is kept, any other is replaced', async (t) => {
   assert.match((await idOf('x'.repeat(129)))!, /^[0-9a-f-]{36}$/)
 })
 
-test('pages may run scripts of this server only', async (t) => {
+test('P13: pages may run scripts of this server only', async (t) => {
   const { url } = await startApp(t)
   for (const page of ['/', '/echo.html']) {
     const reply = await fetch(url + page)
     const policy = reply.headers.get('content-security-policy')!
-    assert.match(policy, /script-src 'self';/)
+    assert.match(policy, /script-src 'self';.*frame-ancestors 'none'/)
     assert.doesNotMatch(policy, /unsafe/)
     assert.equal(reply.headers.get('content-type'), 'text/html; charset=utf-8')
     assert.doesNotMatch(await reply.text(), /<script(?![^>]* src=)|\son\w+=|style=/)

@@ -151,7 +151,7 @@ for (const path of ['/process', '/notify/alice']) {
   })
 }
 
-test('a task runs although its client hung up, exactly once', async (t) => {
+test('T16: a task runs although its client hung up, exactly once', async (t) => {
   let app: App
   let runs = 0
   const routes = {
@@ -171,7 +171,7 @@ test('a task runs although its client hung up, exactly once', async (t) => {
   assert.equal(runs, 1)
 })
 
-test('a task that was added runs although the handler then throws', async (t) => {
+test('T15: a task that was added runs although the handler then throws', async (t) => {
   let app: App
   let runs = 0
   const routes = {
@@ -204,7 +204,7 @@ test('a client that never reads its reply holds its task back for a while only',
   assert.equal(socket.destroyed, false)
 })
 
-test('a full queue is 503 with Retry-After, and nothing is half accepted', async (t) => {
+test('T13: a full queue is 503 with Retry-After, and nothing is half accepted', async (t) => {
   const app = await startApp(t, { CAPACITY: '1' })
   const letGo = await holdSlot(app)
   const refused = await post(`${app.url}/process`, {})
@@ -315,7 +315,7 @@ test('a port in use is refused at the start', async (t) => {
   await assert.rejects(createApp(settings), /EADDRINUSE/)
 })
 
-test('while draining: not ready, but alive; new work is 503; what runs ends; then nobody answers', async (t) => {
+test('T14: while draining: not ready, but alive; new work is 503; what runs ends; then nobody answers', async (t) => {
   const app = await startApp(t)
   const watcher = await connectSocket(t, app.url)
   const { opened, open } = latch()

@@ -46,7 +46,7 @@ test('a stretch over the limit is one log line with its milliseconds, one up to 
   assert.match(metrics.text(), /^meanwhile_blocks_total\{by="loop"\} 0$/m)
 })
 
-test('a block that nobody timed is found, and names whoever ran, up to 20', async (t) => {
+test('T7: a block that nobody timed is found, and names whoever ran, up to 20', async (t) => {
   const { watch, lines, metrics } = startWatch()
   t.after(() => watch.stop())
 
