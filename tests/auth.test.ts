@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Auth } from '../lib/auth.ts'
 import { signJwt, verifyJwt } from '../lib/jwt.ts'
 import { TICKET, Tickets } from '../lib/ticket.ts'
-import { ADMIN, inSeconds, SECRET, tokenOf } from './tokens.ts'
+import { ADMIN, inSeconds, SECRET, tokenOf } from './secret.ts'
 
 type Head = Parameters<Auth['identify']>[0]
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { Heartbeat } from '../lib/heartbeat.ts'
-import { latch } from './helpers.ts'
+import { latch } from './basics.ts'
 
 const SECONDS = 0.05 // a tick in 5 ms
 

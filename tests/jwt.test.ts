@@ -3,7 +3,7 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { test } from 'node:test'
 import { jwtVerify, SignJWT } from 'jose'
 import { signJwt, verifyJwt } from '../lib/jwt.ts'
-import { inSeconds, SECRET } from './tokens.ts'
+import { inSeconds, SECRET } from './secret.ts'
 
 const encode = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')

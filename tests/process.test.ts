@@ -9,8 +9,10 @@ import {
   connectSocket,
   type Json,
   post,
+  quickEnv,
   spawnProgram,
   spawnServer,
+  startApp,
   temporaryFolder,
   until,
 } from './helpers.ts'
@@ -56,12 +58,12 @@ test('a task that does not end in time is safe in the journal, and the exit code
 
 test('X15: a second process on the same journal is refused with one clear line', async (t) => {
   const journal = join(await temporaryFolder(t), 'tasks.journal')
-  const server = await spawnServer(t, { JOURNAL: journal })
+  const { url } = await startApp(t, { JOURNAL: journal })
   const { code, lines } = await outputOf({ PORT: '0', JOURNAL: journal })
   assert.equal(code, 1)
   assert.equal(lines.length, 1)
   assert.match(lines[0].message, /another process has the journal/)
-  assert.equal((await post(`${server.url}/process`, {})).status, 202)
+  assert.equal((await post(`${url}/process`, {})).status, 202)
 })
 
 test('--repair mends a damaged journal and exits; without it the server does not start', async (t) => {
@@ -79,8 +81,8 @@ test('--repair mends a damaged journal and exits; without it the server does not
     [again.code, again.lines.at(-1).message],
     [0, 'the journal is whole, nothing was changed'],
   )
-  const server = await spawnServer(t, env)
-  assert.equal((await post(`${server.url}/process`, {})).status, 202)
+  const { url } = await startApp(t, env)
+  assert.equal((await post(`${url}/process`, {})).status, 202)
 })
 
 const second: [signal: 'SIGTERM' | 'SIGINT', code: number][] = [
@@ -160,7 +162,7 @@ for (const [variable, value] of bad) {
 }
 
 test('a port in use is one clear line, and exit code 1', async (t) => {
-  const { url } = await spawnServer(t)
+  const { url } = await startApp(t)
   const { port } = new URL(url)
   const { code, lines } = await outputOf({ PORT: port })
   assert.equal(code, 1)
@@ -178,14 +180,13 @@ test('the server goes on when nobody reads its log any more', async (t) => {
 })
 
 test('X9: out of file descriptors, the server accepts again when some are free', async (t) => {
-  const limit = 'ulimit -n 60; exec "$0" "$@"'
+  const limit = 'ulimit -n 200; exec "$0" "$@"' // the modules of the server want 100, all at once
   const args = ['-c', limit, process.execPath, '--import', 'tsx', 'server.ts']
-  const journal = join(await temporaryFolder(t), 'tasks.journal')
-  const server = spawnProgram(t, { PORT: '0', JOURNAL: journal, WORK_SECONDS: '0' }, args, 'bash')
+  const server = spawnProgram(t, await quickEnv(t, { LOG_LEVEL: 'info' }), args, 'bash')
   const { url } = await server.line('listening')
   const { port } = new URL(url)
   const open = () => connect(Number(port), '127.0.0.1').on('error', () => {})
-  const sockets = Array.from({ length: 100 }, open)
+  const sockets = Array.from({ length: 250 }, open)
   await Promise.race(sockets.map((socket) => once(socket.resume(), 'close')))
 
   for (const socket of sockets) socket.destroy()

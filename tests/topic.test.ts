@@ -5,7 +5,7 @@ import type { Batch, Frame } from '../lib/frame.ts'
 import { Archive } from '../lib/history.ts'
 import type { TopicKind } from '../lib/protocol.ts'
 import { Topic } from '../lib/topic.ts'
-import { type Json, until } from './helpers.ts'
+import { type Json, until } from './basics.ts'
 
 const LOTS = 1_048_576
 

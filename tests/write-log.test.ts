@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { writeLog } from '../jobs/write-log.ts'
 import { AbortableContext } from '../lib/context.ts'
-import { silent, temporaryFolder } from './helpers.ts'
+import { silent, temporaryFolder } from './basics.ts'
 
 const context = (attempt = 1) => new AbortableContext('id', attempt, silent)
 
