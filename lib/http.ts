@@ -161,7 +161,7 @@ export class HttpServer {
       if (this.#options.isDraining()) res.setHeader('connection', 'close')
       for (const [name, value] of Object.entries(reply.headers)) res.setHeader(name, value)
       if (request.method === 'HEAD') res.setHeader('content-length', Buffer.byteLength(reply.body))
-      const isLast = res.getHeader('connection') === 'close' || !res.shouldKeepAlive
+      const isLast = /close/.test(`${res.getHeader('connection')}`) || !res.shouldKeepAlive
       if (isLast && !req.complete) await linger(req, res, reply)
       else res.end(reply.body) // once and whole: Node then knows the length, and what has no body
       request.sent()
