@@ -8,8 +8,19 @@ import { isObject } from '../../lib/json.ts'
 import { isName } from '../../lib/names.ts'
 import { STATES } from '../../lib/task.ts'
 import { KEY } from '../handshake.ts'
-import { ADMIN, tokenOf } from '../tokens.ts'
 import { type Mutation, mutate, mutations } from './mutations.ts'
+import {
+  GOOD_TOKENS,
+  type Ids,
+  ROLES,
+  type Role,
+  TOKEN_KINDS,
+  TOKENS,
+  type TokenKind,
+  type World,
+} from './world.ts'
+
+export const MAX_BODY = 4_096 // bytes: what is too much has to be sent, too
 
 export interface HttpCase {
   readonly requests: readonly HttpRequest[]
@@ -54,18 +65,6 @@ interface Handshake {
   readonly protocol: string | null
 }
 
-/** A task by the role that it has in the batch. */
-const ROLES = ['DONE', 'WAITING', 'FOREIGN', 'UNKNOWN'] as const
-type Role = (typeof ROLES)[number]
-export type Ids = Readonly<Record<Role, string>>
-
-/** What is known of the server. */
-export interface World {
-  readonly isOpen: boolean
-  readonly maxBody: number
-  readonly ids: Ids
-}
-
 interface Path {
   readonly place: Place
   /** What stands for the parameter, percent-encoded where it must be. */
@@ -75,7 +74,6 @@ interface Path {
 }
 
 type Host = keyof typeof HOSTS
-type TokenKind = keyof typeof TOKENS
 type Place = keyof typeof PLACES
 
 const HOSTS = {
@@ -90,29 +88,6 @@ const HOSTS = {
   'localhost/x': 'malformed',
   '': 'malformed',
 } as const
-
-const FAR = 4_102_444_800 // 2100: a case has to be the same when it is replayed
-
-const alice = tokenOf('alice', { exp: FAR })
-const TOKENS = {
-  alice,
-  bob: tokenOf('bob', { exp: FAR }),
-  admin: tokenOf('root', { ...ADMIN, exp: FAR }),
-  expired: tokenOf('alice', { exp: 1 }),
-  early: tokenOf('alice', { exp: FAR, nbf: FAR }),
-  nameless: tokenOf('a b', { exp: FAR }),
-  forged: `${alice.slice(0, -2)}${alice.endsWith('A') ? 'BB' : 'AA'}`,
-  unsigned: `${Buffer.from('{"alg":"none"}').toString('base64url')}.${alice.split('.')[1]}.`,
-  garbage: '.'.repeat(20),
-}
-const VALID = new Set<TokenKind>(['alice', 'bob', 'admin'])
-
-export type User = 'alice' | 'bob' | 'admin'
-
-/** The line with which a user sends a request; an open server takes no notice. */
-export function asUser(user: User): string {
-  return `Authorization: Bearer ${TOKENS[user]}`
-}
 
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS', 'PUT', 'PATCH', 'TRACE', 'PROPFIND']
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
@@ -167,7 +142,7 @@ const tokens = fc.oneof(
   {
     arbitrary: fc.array(
       fc.record({
-        kind: fc.constantFrom(...(Object.keys(TOKENS) as TokenKind[])),
+        kind: fc.constantFrom(...TOKEN_KINDS),
         isInQuery: fc.boolean(),
       }),
       { maxLength: 2 },
@@ -566,7 +541,7 @@ function decoded(text: string): string | undefined {
 
 // A token that is missing or wrong; on an open server, a user that is no name.
 function stoppedAt({ tokens, query }: HttpRequest, { isOpen }: World): number | undefined {
-  if (!isOpen) return tokens.length === 1 && VALID.has(tokens[0]!.kind) ? undefined : 401
+  if (!isOpen) return tokens.length === 1 && GOOD_TOKENS.includes(tokens[0]!.kind) ? undefined : 401
   const user = first(query, 'user')
   return user === undefined || isName(user) ? undefined : 422
 }
@@ -581,7 +556,7 @@ function startProcess({ query, body, key }: HttpRequest, world: World): readonly
   if (!isFlag(query, 'wait') || !isWhole(query, 'fail', 0, 1_000)) return [422]
   const isToWait = first(query, 'wait') === 'true'
   if (isToWait && has('fail')) return [422]
-  const refusals = refusalsOf(body, world)
+  const refusals = refusalsOf(body)
   if (refusals.length > 0) return refusals
   return isToWait ? [200] : queued(key)
 }
@@ -589,7 +564,7 @@ function startProcess({ query, body, key }: HttpRequest, world: World): readonly
 function startNotification({ path, body, key }: HttpRequest, world: World): readonly number[] {
   if (!isName(decoded(paramOf(path, world.ids))!)) return [422]
   if (!hasBody(body)) return queued(key)
-  const refusals = refusalsOf(body, world)
+  const refusals = refusalsOf(body)
   if (refusals.length > 0) return refusals
   const { message = '' } = JSON.parse(contentOf(body!).toString())
   return typeof message === 'string' ? queued(key) : [422]
@@ -599,7 +574,7 @@ function startRender({ query, body, key }: HttpRequest, world: World): readonly 
   if (!world.isOpen && first(query, 'thread') !== undefined) return [422]
   if (!isFlag(query, 'thread')) return [422]
   if (!hasBody(body)) return queued(key)
-  const refusals = refusalsOf(body, world)
+  const refusals = refusalsOf(body)
   if (refusals.length > 0) return refusals
   const given = JSON.parse(contentOf(body!).toString())
   const isRight = Object.entries(VIEW).every(([name, { least, most, isWhole }]) => {
@@ -672,13 +647,13 @@ function hasBody(body: Body | null): boolean {
 }
 
 /** What a body of JSON is refused with; none if it is an object. Of several, whichever comes first. */
-function refusalsOf(body: Body | null, { maxBody }: World): number[] {
+function refusalsOf(body: Body | null): number[] {
   if (body === null || !hasBody(body)) return [400]
   const content = contentOf(body)
-  if (!body.chunks && content.length > maxBody) return [413]
+  if (!body.chunks && content.length > MAX_BODY) return [413]
   if (body.coding !== null) return [415]
   if (!/^application\/json(;\s*charset="?utf-8"?)?$/i.test(body.type ?? '')) return [415]
-  if (content.length > maxBody) return [413]
+  if (content.length > MAX_BODY) return [413]
   if (!isUtf8(content)) return [400]
   const value = parsed(content.toString())
   if (value === undefined) return [400]
