@@ -54,7 +54,7 @@ const { FUZZ_SEED, FUZZ_PATH, FUZZ_CASES = '10000' } = process.env
 const SHRINKING = 30_000 // milliseconds at most to make a failing batch smaller
 const WARM_UP = 0.4 // of the cases: until then code is compiled and caches fill
 const MISSING = 20 // one in so many is left out, which is how a batch is made smaller
-const SHOWN = 4_000 // characters of a case in a failure
+const SHOWN = 2_000 // characters of a case in a failure
 
 // How much more the server may hold than after the warm-up. What it holds varies by some 300 KB from one
 // time to the next, with nothing leaked; one KB for each case would be more than twice of what is let
@@ -140,7 +140,7 @@ function failure<Case>(
   return [
     (errorInstance as Error).message,
     '',
-    `${left.length} left:`,
+    `${left.length} left${left.length > texts.length ? ', among them' : ''}:`,
     ...texts,
     '',
     `Replay: FUZZ_SEED=${seed} FUZZ_PATH=${counterexamplePath} ${command}`,
