@@ -7,7 +7,7 @@ import { isObject } from '../../lib/json.ts'
 import { isName } from '../../lib/names.ts'
 import { handshake } from '../handshake.ts'
 import { closing, frame, OPCODE } from './frames.ts'
-import { faultsOf, parsed } from './http-cases.ts'
+import { faultsOf, often, parsed } from './http-cases.ts'
 import { type Mutation, mutate, mutations } from './mutations.ts'
 import {
   GOOD_TOKENS,
@@ -351,10 +351,6 @@ export function socketCase(count: number): fc.Arbitrary<SocketCase> {
     isEager: fc.boolean(),
     end: fc.constantFrom('close', 'halfClose', 'reset'),
   })
-}
-
-function often<T>(usual: fc.Arbitrary<T>, other: fc.Arbitrary<T>, freq: number): fc.Arbitrary<T> {
-  return fc.oneof({ arbitrary: usual, weight: freq - 1 }, { arbitrary: other, weight: 1 })
 }
 
 // How it is written.
