@@ -37,19 +37,6 @@ const ERRORS = [
 
 async function play(
   subject: Subject,
-  cases: readonly SocketCase[],
-  tally: Tally,
-  setup: Setup,
-): Promise<void> {
-  const world = { isOpen: setup.isOpen, ids: await makeTasks(subject) }
-  const all = await Promise.allSettled(
-    cases.map((one) => playOne(subject, one, world, tally, setup)),
-  )
-  for (const one of all) if (one.status === 'rejected') throw one.reason
-}
-
-async function playOne(
-  subject: Subject,
   one: SocketCase,
   world: World,
   tally: Tally,
@@ -304,7 +291,7 @@ for (const [title, setup, share, items] of [
   ['a guarded server outlives mutated frames', { isOpen: false, ...NO_LIMIT }, 0.35, 16],
   ['limits by default outlive mutated frames', { isOpen: true, ...BY_DEFAULT }, 0.2, 60],
 ] as const) {
-  fuzzTest<SocketCase>(title, {
+  fuzzTest<SocketCase, World>(title, {
     file: 'fuzz-sockets.test.ts',
     env: {
       ...settings(setup.isOpen),
@@ -319,7 +306,8 @@ for (const [title, setup, share, items] of [
     share,
     mutatedOf,
     mutatedOnAverage: 0.3 * items,
-    play: (subject, cases, tally) => play(subject, cases, tally, setup),
+    prepare: async (subject) => ({ isOpen: setup.isOpen, ids: await makeTasks(subject) }),
+    play: (subject, one, world, tally) => play(subject, one, world, tally, setup),
     level: (subject) => level(subject, setup.isOpen),
     show,
     expected: setup.burst === BY_DEFAULT.burst ? LIMITED : SEEN,
