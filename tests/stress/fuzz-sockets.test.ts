@@ -182,24 +182,27 @@ interface Rooms {
 
 // In a room and of a user: none twice, none missing, none of a topic that is not followed.
 function roomsOf({ messages }: Heard, { answers }: Expected): Rooms | undefined {
-  const byId = new Map(
-    answers.flatMap(({ id, message }) => (id === undefined ? [] : [[id, message]])),
-  )
-  const isClear = byId.size === answers.filter(({ id }) => id !== undefined).length
-  if (!isClear) return undefined // whose answer it is can't be told
+  const named = answers.filter(({ id }) => id !== undefined)
+  const byId = new Map(named.map(({ id, message }, at) => [id, { message, at }]))
+  if (byId.size < named.length) return undefined // whose answer it is can't be told
 
   const followed = new Map<string, number>()
+  const left = new Map<string, number>() // where it was asked for
   const published = new Map<string, unknown>()
   const seen = new Map<string, unknown>()
   for (const message of messages) {
     const { type, offset } = message
-    const asked = type === 'ok' ? byId.get(JSON.stringify(message.id)) : undefined
+    const { message: asked, at = 0 } = (type === 'ok' && byId.get(JSON.stringify(message.id))) || {}
     const topic = String(message.topic ?? asked?.topic)
     if (asked?.type === 'subscribe') {
       checkStanding(message)
-      followed.set(topic, Number(offset))
+      // The answer to an unsubscribe may overtake the one to the subscribe before it.
+      if (at > (left.get(topic) ?? -1)) followed.set(topic, Number(offset))
     }
-    if (asked?.type === 'unsubscribe') followed.delete(topic)
+    if (asked?.type === 'unsubscribe') {
+      followed.delete(topic)
+      left.set(topic, at)
+    }
     if (asked?.type === 'publish' && asked.key === undefined && offset !== undefined) {
       published.set(`${topic} ${offset}`, asked.data)
     }

@@ -519,7 +519,10 @@ function answersToHandshake(
 ): readonly number[] {
   const { path, method, expect } = request
   const hosts = request.hosts.map((host) => HOSTS[host])
-  if (upgrade.toLowerCase() !== 'websocket') return [400, 404, 426]
+  // Before Node 22.21 and 24.9 that is refused, and later as if it had not been asked for.
+  if (upgrade.toLowerCase() !== 'websocket') {
+    return [400, ...answersTo({ ...request, handshake: null }, world)]
+  }
   if (path.place !== '/ws' || path.spelling !== 'plain') return [404]
   if (method !== 'GET') return [405]
   if (request.version !== '1.1' && request.version !== '1.0') return [505]
