@@ -2,14 +2,12 @@
 // the end of the process. The kernel is told to (by strace, where there is one that may trace); where
 // not, or with FAULTY_DISK=wrapped, `faulty-fs.ts` wraps `node:fs/promises` in the server's process.
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Json, Scope } from '../helpers.ts'
-import { temporaryFolder } from '../helpers.ts'
 
 /** Each with the system calls that it may be, on whatever machine. */
 const CALLS = {
@@ -52,25 +50,10 @@ export interface Looked {
 }
 
 const HANG = 30_000 // milliseconds
-const ROOT = join(import.meta.dirname, '../..')
 
 export const mayTrace =
   process.env.FAULTY_DISK !== 'wrapped' &&
   spawnSync('strace', ['-D', '-f', '-e', 'trace=none', 'true']).status === 0
-
-/** The server's own code without its types: to start it through `tsx` takes three times as long. */
-export async function compileServer(t: Scope): Promise<string> {
-  const folder = await temporaryFolder(t)
-  const options =
-    '--ignoreConfig --noCheck --module nodenext --target es2023 --types node ' +
-    `--allowImportingTsExtensions --rewriteRelativeImportExtensions --rootDir . --outDir ${folder}`
-  const programs = ['server.ts', 'tests/stress/faulty-fs.ts']
-  execFileSync('node_modules/.bin/tsc', [...options.split(' '), ...programs], { cwd: ROOT })
-  for (const name of ['node_modules', 'static', 'package.json']) {
-    await symlink(join(ROOT, name), join(folder, name))
-  }
-  return folder
-}
 
 /** Starts it, and waits until it listens or has ended. The journal has a folder of its own. */
 export async function spawnFaulty(

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { encodeRecord } from '../../lib/journal-lines.ts'
 import { type Scope, startApp, temporaryFolder } from '../helpers.ts'
-import { type Call, compileServer, type DiskFault } from './faulty-disk.ts'
+import { compileServer } from './compiled.ts'
+import type { Call, DiskFault } from './faulty-disk.ts'
 import { Book, Client, type Situation, survive } from './sweep.ts'
 
 const SIDE_BY_SIDE = 4
