@@ -4,7 +4,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileRoutes } from '../lib/files.ts'
-import { temporaryFolder } from './helpers.ts'
+import { temporaryFolder } from './basics.ts'
 
 test('P8, P11: only plain files of known types, in the folder and below it, become routes', async (t) => {
   const folder = await temporaryFolder(t)

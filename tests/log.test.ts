@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { compact, createLog, type Fields, readable, withFields } from '../lib/log.ts'
-import { spawnProgram } from './helpers.ts'
+import { spawnProgram } from './basics.ts'
 
 function capture(level: Parameters<typeof createLog>[0] = 'debug', format = compact) {
   const lines: string[] = []

@@ -9,7 +9,7 @@ import {
   TaskQueue,
   type TaskQueueOptions,
 } from '../tasks.ts'
-import { fail, latch, revokedProxy, silent, until } from './helpers.ts'
+import { fail, latch, revokedProxy, silent, until } from './basics.ts'
 
 const queue = (options: Partial<TaskQueueOptions> = {}) =>
   new TaskQueue({ concurrency: 8, capacity: 1_000, keep: 100, log: silent, ...options })

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { chunked, headers, processing, request, TYPE } from '../exchanges.ts'
 import { connectTcp, exchange, until } from '../helpers.ts'
 import { type Case, checkExchange, checkExchanges } from './exchanges.ts'
-import { type Fault, faultTest } from './fault.ts'
+import { faultTest } from './fault.ts'
 
 const posting = (...lines: string[]) => request('POST /process HTTP/1.1', TYPE, ...lines)
 const asking = (...lines: string[]) => request('GET /healthz HTTP/1.1', ...lines)
@@ -119,30 +119,29 @@ faultTest(
   },
 )
 
-/** Sends and never reads, until the server has no more to do with it. */
-async function flood({ url, scope }: Fault, bytes: string) {
-  const socket = connectTcp(url)
-  scope.after(() => socket.destroy())
-  await once(socket, 'connect')
-  socket.write(bytes)
-  return socket
-}
+const pipeline = request('GET /healthz HTTP/1.1').replace('Connection: close\r\n', '')
 
 faultTest(
   'H25: a thousand requests in a pipeline, none of whose replies is read',
   async (fault) => {
-    const socket = await flood(fault, asking().replace('Connection: close\r\n', '').repeat(1_001))
+    const socket = connectTcp(fault.url)
+    fault.scope.after(() => socket.destroy())
+    socket.write(pipeline.repeat(1_001))
     const replied = () => fault.logged.filter(({ message }) => message === 'replied').length
     await until(() => replied() >= 100) // the rest waits in the socket, or in Node
-    socket.destroy()
   },
 )
 
-faultTest('H25: the 1,001st request on a connection is not served', async ({ url }) => {
-  const keeping = asking().replace('Connection: close\r\n', '')
-  const answer = await exchange(url, keeping.repeat(1_001))
+faultTest('H25: the 1,001st request on a connection is not served', async ({ url, scope }) => {
+  const socket = connectTcp(url)
+  scope.after(() => socket.destroy())
+  let answer = ''
+  socket.on('data', (text) => {
+    answer += text
+  })
+  socket.write(pipeline.repeat(1_001))
+  await until(() => answer.includes('HTTP/1.1 503'))
   assert.equal(answer.match(/HTTP\/1.1 200/g)?.length, 1_000)
-  assert.match(answer, /HTTP\/1.1 503/)
 })
 
 faultTest('H9: chunks that end in the middle add no task', async (fault) => {
