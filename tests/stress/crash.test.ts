@@ -5,45 +5,24 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { defineTask } from '../../tasks.ts'
-import {
-  connectSocket,
-  jsonOf,
-  post,
-  type Scope,
-  spawnProgram,
-  startApp,
-  temporaryFolder,
-  until,
-} from '../helpers.ts'
-import { compileServer } from './compiled.ts'
+import { connectSocket, jsonOf, post, startApp, temporaryFolder, until } from '../helpers.ts'
+import { Compiled } from './compiled.ts'
 
-const undone: (() => unknown)[] = []
-const scope: Scope = { after: (undo) => undone.push(undo) }
-let server: string
-
+let server: Compiled
 before(async () => {
-  server = await compileServer(scope)
+  server = await Compiled.make()
 })
-after(async () => {
-  for (const undo of undone) await undo()
-})
+after(() => server.remove())
 
-function spawnCode(t: TestContext, env: NodeJS.ProcessEnv, code: string) {
-  const program = `
-    import { setTimeout as delay } from 'node:timers/promises'
-    import { readSettings } from '${server}/lib/config.js'
-    import { createLog } from '${server}/lib/log.js'
-    import { run } from '${server}/lib/process.js'
-    import { json } from '${server}/lib/reply.js'
-    import { behind } from '${server}/lib/task-routes.js'
-    import { createApp } from '${server}/server.js'
-    import { defineTask } from '${server}/tasks.js'
-    const crash = (error = new Error('crash')) => { throw error }
+const spawnCode = (t: TestContext, env: NodeJS.ProcessEnv, code: string) =>
+  server.spawn(
+    t,
+    env,
+    `const crash = (error = new Error('crash')) => { throw error }
     const start = (additions) => run(() => createApp(readSettings(), additions))
     const stopping = () => process.kill(process.pid, 'SIGTERM')
-    ${code}`
-  return spawnProgram(t, { PORT: '0', ...env }, ['--input-type=module', '--eval', program])
-}
+    ${code}`,
+  )
 
 const getter = (name: string) => `Object.defineProperty(error, '${name}', { get: crash })`
 const uncaught = 'uncaught exception'

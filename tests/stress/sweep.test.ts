@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { encodeRecord } from '../../lib/journal-lines.ts'
 import { type Scope, startApp, temporaryFolder } from '../helpers.ts'
-import { compileServer } from './compiled.ts'
+import { Compiled } from './compiled.ts'
 import type { Call, DiskFault } from './faulty-disk.ts'
 import { Book, Client, type Situation, survive } from './sweep.ts'
 
@@ -31,14 +31,15 @@ const sweeps: [what: string, calls: Call[], effects: readonly DiskFault['what'][
 
 const undone: (() => unknown)[] = []
 const scope: Scope = { after: (undo) => undone.push(undo) }
-let server: string
+let compiled: Compiled
 let left: Pick<Situation, 'journal' | 'book'>
 
 before(async () => {
-  server = await compileServer(scope)
+  compiled = await Compiled.make()
   left = await leaveJournal(scope)
 })
 after(async () => {
+  await compiled.remove()
   for (const undo of undone) await undo()
 })
 
@@ -72,8 +73,8 @@ async function askForAll(client: Client): Promise<void> {
 
 const askForOne = async (client: Client) => void (await client.add('notify', '/notify/carol'))
 
-const begin = (): Situation => ({ server, book: new Book(), drive: askForAll })
-const goOn = (): Situation => ({ server, ...left, drive: askForOne })
+const begin = (): Situation => ({ server: compiled.folder, book: new Book(), drive: askForAll })
+const goOn = (): Situation => ({ server: compiled.folder, ...left, drive: askForOne })
 
 for (const [where, make] of [
   ['a new journal', begin],
