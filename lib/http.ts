@@ -12,6 +12,7 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { Connections } from './connections.ts'
 import { Crowd } from './crowd.ts'
 import { isA } from './errors.ts'
 import { checkFraming } from './framing.ts'
@@ -43,7 +44,6 @@ const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
 /** Probes come by address, so these two answer to any Host. */
 const ANY_HOST = /^\/(healthz|readyz)\/?$/
 
-const STUCK = 60_000 // milliseconds: a connection on which nothing moves is cut
 const LINGER = 1_000 // milliseconds
 const CUT_GRACE = 100 // milliseconds for what was cut off to end
 
@@ -57,9 +57,9 @@ const UNPARSED: Readonly<Record<string, number>> = {
 export class HttpServer {
   readonly #options: HttpOptions
   readonly #server: Server
+  readonly #connections: Connections
   readonly #requests: Family<Counter>
   readonly #replies = new Crowd<ServerResponse>() // under way
-  readonly #byConnection = new WeakMap<Duplex, Set<ServerResponse>>() // the same; several in a pipeline
 
   constructor(options: HttpOptions) {
     this.#options = options
@@ -76,7 +76,7 @@ export class HttpServer {
     })
     this.#server.maxHeadersCount = 0 // Node would drop what is above; `checkFraming` refuses it
     this.#server.maxRequestsPerSocket = 1_000
-    this.#server.maxConnections = options.maxConnections
+    this.#connections = new Connections(this.#server, options.maxConnections)
 
     const listener = (req: IncomingMessage, res: ServerResponse) => this.#respond(req, res)
     this.#server.on('request', listener)
@@ -107,34 +107,18 @@ export class HttpServer {
     await within(Math.max(0, deadline - performance.now()), ended)
   }
 
-  // When a connection dies Node tells the reply whose turn it is, not those in line behind it.
-  #repliesOn(socket: Duplex): Set<ServerResponse> {
-    const known = this.#byConnection.get(socket)
-    if (known) return known
-    const replies = new Set<ServerResponse>()
-    this.#byConnection.set(socket, replies)
-    socket.once('close', () => {
-      for (const res of replies) res.emit('close')
-    })
-    return replies
-  }
-
   // Behind a request that still waits for its reply, that reply would end up among the frames.
   #upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#byConnection.get(socket)?.size) socket.destroy()
-    else this.#options.upgrade(req, socket, head)
+    if (this.#connections.repliesOn(socket).length > 0) return void socket.destroy()
+    this.#connections.upgrade(socket)
+    this.#options.upgrade(req, socket, head)
   }
 
   // Never rejects: whatever is thrown on the way becomes a reply.
   async #respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const together = this.#repliesOn(req.socket)
+    this.#connections.begin(req, res)
     this.#replies.add(res)
-    together.add(res)
-    res.once('close', () => {
-      this.#replies.delete(res)
-      together.delete(res)
-    })
-    req.socket.setTimeout(STUCK) // here, since `server.timeout` would cost each WebSocket a timer
+    res.once('close', () => this.#replies.delete(res))
     res.on('error', () => {}) // a write to a client that has left; `close` is what counts
     const request = new Request(req, res, this.#options)
     const started = performance.now()
@@ -191,7 +175,7 @@ export class HttpServer {
 
   // What the parser refused never became a request. Node would answer it without a body.
   #refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const replies = [...(this.#byConnection.get(socket) ?? [])]
+    const replies = this.#connections.repliesOn(socket)
     // Behind the last request there is nothing to answer; its own reply is still to come.
     if (error.code === 'HPE_CLOSED_CONNECTION' && replies.length > 0) return
     const isMidReply = replies.some((res) => res.headersSent)
@@ -214,9 +198,9 @@ async function linger(req: IncomingMessage, res: ServerResponse, { body }: Reply
 export function refuse(socket: Duplex, error: unknown): void {
   const { status, headers, body } = problem(error)
   const fields = Object.entries({
+    connection: 'close',
     ...headers,
     'x-content-type-options': 'nosniff',
-    connection: 'close',
     'content-length': Buffer.byteLength(body),
   })
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`)

@@ -543,7 +543,7 @@ test('without a token to be had it tries again', async (t) => {
   assert.match(statuses.find(([status]) => status === 'waiting')![2], /no network/)
 })
 
-test('it comes back when a goodbye told it to, once', async (t) => {
+test('S12: it comes back when a goodbye told it to, once', async (t) => {
   makeImpatient(t)
   const { url, offers } = await startFake(t, (socket, n) => {
     if (n === 1) socket.send('{"type":"goodbye","reconnect":true,"delay":123}')

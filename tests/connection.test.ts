@@ -117,7 +117,7 @@ test('what is sent in another turn leaves in another write', async (t) => {
   }
 })
 
-test('what is sent ahead of a close arrives, and what is sent after it does not', async (t) => {
+test('W16: what is sent ahead of a close arrives, and what is sent after it does not', async (t) => {
   const { connection, client } = await connectPair(t)
   const heard: string[] = []
   client.socket.on('message', (data) => heard.push(String(data)))
@@ -146,7 +146,7 @@ test('a reader that lags gets the newest transient message of each sender', asyn
   assert.deepEqual(await rest(pair), ['kept 1', 'kept 2', 'kept 3', 'alice 3', 'bob 3'])
 })
 
-test('a reader that lags gets a task’s newest state, and it comes last', async (t) => {
+test('S9: a reader that lags gets a task’s newest state, and it comes last', async (t) => {
   const pair = await connectPair(t)
   await clog(pair)
 
@@ -298,7 +298,7 @@ test('a burst beyond MAX_UNSENT in one turn closes nobody who reads', async (t) 
   assert.equal(offsets.length, 10)
 })
 
-test('the others hear everything, in order, while one does not read', async (t) => {
+test('S9: the others hear everything, in order, while one does not read', async (t) => {
   const { url, hub } = await startApp(t)
   const sockets = await Promise.all(Array.from({ length: 4 }, () => connectSocket(t, url)))
   for (const socket of sockets) await socket.ask({ type: 'subscribe', topic: 'room:a' })

@@ -151,7 +151,7 @@ for (const path of ['/process', '/notify/alice']) {
   })
 }
 
-test('T16: a task runs although its client hung up, exactly once', async (t) => {
+test('S8, T16: a task runs although its client hung up, exactly once', async (t) => {
   let app: App
   let runs = 0
   const routes = {

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { before, test } from 'node:test'
+import { before, type TestContext, test } from 'node:test'
 import { compact, createLog } from '../../lib/log.ts'
 import { within } from '../../lib/within.ts'
 import type { Additions, App } from '../../server.ts'
@@ -43,13 +43,13 @@ before(() =>
   }),
 )
 
-/** A test of one fault, or of what is known by its row's name. */
+/** A test of one fault, or of what is known by its row's name. Tests inside it run side by side. */
 export function faultTest(
   title: string,
-  body: (fault: Fault) => Promise<unknown>,
+  body: (fault: Fault, t: TestContext) => Promise<unknown>,
   { env, ...additions }: FaultOptions = {},
 ): void {
-  test(title, { timeout: 60_000 }, async () => {
+  test(title, { timeout: 60_000, concurrency: true }, async (t) => {
     const warnings: string[] = []
     const warn = ({ message }: Error) => warnings.push(message)
     const empty = footprint()
@@ -60,7 +60,7 @@ export function faultTest(
       const workFile = join(await temporaryFolder(server), 'log.txt')
       const app = await startApp(server, { WORK_FILE: workFile, ...env }, { log, ...additions })
       const idle = footprintOf(app)
-      await scoped((scope) => body({ ...app, logged, workFile, scope }))
+      await scoped((scope) => body({ ...app, logged, workFile, scope }, t))
       await settle(idle, () => footprintOf(app))
       await checkHealth(app.url)
     })

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { Connections } from '../lib/connections.ts'
+import { until } from './helpers.ts'
+
+const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+/** A server with so many connections at most, which answers when the test does. */
+async function start(t: TestContext, most: number) {
+  const replies: ServerResponse[] = []
+  let arrived = 0
+  const server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
+    connections.begin(req, res)
+    replies.push(res)
+  })
+  const connections = new Connections(server, most)
+  server.on('connection', () => arrived++)
+  server.on('upgrade', (_req, socket) => {
+    connections.upgrade(socket)
+    socket.on('error', () => {}).write('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close().closeAllConnections())
+  const { port } = server.address() as AddressInfo
+
+  /** A connection that the server has, with these bytes. Its `closed` comes when it is gone. */
+  const open = async (bytes = '') => {
+    const before = arrived
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes)).on('error', () => {})
+    t.after(() => socket.destroy())
+    await until(() => arrived > before)
+    return socket
+  }
+  const ask = async (): Promise<[Socket, ServerResponse]> => {
+    const before = replies.length
+    const socket = await open(REQUEST)
+    await until(() => replies.length > before)
+    return [socket, replies.at(-1)!]
+  }
+  return { open, ask, connections }
+}
+
+/** Which of them are closed, when one is. */
+async function firstClosed(...sockets: Socket[]): Promise<number[]> {
+  for (const socket of sockets) socket.resume()
+  await until(() => sockets.some(({ closed }) => closed))
+  return sockets.flatMap(({ closed }, i) => (closed ? i : []))
+}
+
+test('of those that say nothing the first makes room for a newcomer', async (t) => {
+  const { open } = await start(t, 3)
+  const sockets = [await open(), await open(), await open()]
+  sockets.push(await open())
+  assert.deepEqual(await firstClosed(...sockets), [0])
+  sockets.push(await open())
+  assert.deepEqual(await firstClosed(...sockets.slice(1)), [0])
+})
+
+test('who is answered is quiet from then on, behind those who were before', async (t) => {
+  const { open, ask } = await start(t, 2)
+  const [asker, reply] = await ask()
+  const silent = await open()
+  const closed = new Promise((resolve) => reply.once('close', resolve))
+  reply.end()
+  await closed
+
+  const third = await open()
+  assert.deepEqual(await firstClosed(asker, silent, third), [1])
+  const fourth = await open()
+  assert.deepEqual(await firstClosed(asker, third, fourth), [0])
+})
+
+test('who waits for a reply stays, and so does what was upgraded', async (t) => {
+  const { open, ask } = await start(t, 3)
+  const [asker] = await ask()
+  const upgraded = await open(
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+  )
+  await once(upgraded, 'data')
+  const silent = await open('GET / HTTP/1.1\r\nHost: a\r\nHalf')
+  const newcomer = await open()
+  assert.deepEqual(await firstClosed(asker, upgraded, silent, newcomer), [2])
+})
+
+test('when all are busy the newcomer goes, and there is room again when one has gone', async (t) => {
+  const { open, ask } = await start(t, 2)
+  const [[first, reply], [second]] = [await ask(), await ask()]
+  const newcomer = await open()
+  assert.deepEqual(await firstClosed(first, second, newcomer), [2])
+
+  const closed = new Promise((resolve) => reply.once('close', resolve))
+  first.destroy()
+  await closed
+  const [third, its] = await ask()
+  its.end('hello')
+  await once(third, 'data')
+  assert.equal(second.closed, false)
+})
+
+test('replies in line behind one another are known in order, and closed with their connection', async (t) => {
+  const { open, ask, connections } = await start(t, 2)
+  const [socket, first] = await ask()
+  const server = first.socket!
+  socket.write(REQUEST + REQUEST)
+  await until(() => connections.repliesOn(server).length === 3)
+  const replies = connections.repliesOn(server)
+  assert.equal(replies[0], first)
+
+  const closed = replies.map(
+    (reply) => new Promise<void>((resolve) => reply.once('close', resolve)),
+  )
+  socket.destroy()
+  await Promise.all(closed)
+  assert.deepEqual(connections.repliesOn(server), [])
+  await open()
+})

@@ -1,0 +1,287 @@
+// Clients that are slow, greedy, or gone. What takes half a minute or more is in
+// tests/stress/patience.test.ts.
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { json } from '../../lib/reply.ts'
+import type { Request } from '../../lib/request.ts'
+import type { Task } from '../../tasks.ts'
+import { processing, request, TYPE } from '../exchanges.ts'
+import { handshake } from '../handshake.ts'
+import { connectSocket, latch, startApp, type TestSocket, until } from '../helpers.ts'
+import { checkHealth, type Fault, faultTest } from './fault.ts'
+
+const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+/** A connection, and all that came on it once it is closed. */
+function dial({ url, scope }: Pick<Fault, 'url' | 'scope'>, bytes = '') {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').setEncoding('latin1')
+  scope.after(() => socket.destroy())
+  let answer = ''
+  socket.on('data', (text) => {
+    answer += text
+  })
+  socket.on('error', () => {}) // a reset is an end, too
+  if (bytes) socket.write(bytes)
+  const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(answer)))
+  return { socket, closed }
+}
+
+/** Says a piece of it twice a second, until nobody listens any more. */
+async function dribble(socket: Socket, pieces: () => string): Promise<void> {
+  while (!socket.destroyed) {
+    socket.write(pieces())
+    await delay(500)
+  }
+}
+
+// — what Node and ws have timers for: side by side, since each takes its time —
+
+const waits: [what: string, wait: (fault: Fault) => Promise<void>][] = [
+  [
+    'S1: who connects and says nothing hears 408',
+    async (fault) => assert.match(await dial(fault).closed, /^HTTP\/1.1 408 /),
+  ],
+  [
+    'S2: who sends one header after the other, and no end of them, hears 408',
+    async (fault) => {
+      const { socket, closed } = dial(fault, 'GET / HTTP/1.1\r\nHost: localhost\r\n')
+      dribble(socket, () => 'X: 1\r\n')
+      assert.match(await closed, /^HTTP\/1.1 408 /)
+    },
+  ],
+  [
+    'S2: who sends its first line letter by letter hears 408',
+    async (fault) => {
+      const { socket, closed } = dial(fault, 'GET /')
+      dribble(socket, () => 'a')
+      assert.match(await closed, /^HTTP\/1.1 408 /)
+    },
+  ],
+  [
+    'S5: a connection that is kept for a next request is closed without a word',
+    async (fault) => {
+      const hoard = Array.from({ length: 50 }, () => dial(fault, HEALTH).closed)
+      for (const answer of await Promise.all(hoard)) {
+        assert.equal(answer.match(/HTTP\/1.1 /g)?.length, 1)
+        assert.match(answer, /^HTTP\/1.1 200 /)
+      }
+    },
+  ],
+  [
+    'S5: on one connection a thousand requests are answered, the rest is refused',
+    async (fault) => {
+      const { socket, closed } = dial(fault)
+      for (let sent = 0; sent < 1_010; sent++) {
+        socket.write(HEALTH)
+        await once(socket, 'data')
+      }
+      const statuses = [...(await closed).matchAll(/HTTP\/1.1 (\d+) /g)].map(([, status]) => status)
+      assert.deepEqual(statuses, [...Array(1_000).fill('200'), ...Array(10).fill('503')])
+    },
+  ],
+  [
+    'S11: a WebSocket that does not answer the close frame is cut',
+    async (fault) => {
+      const { socket, closed } = dial(fault, handshake())
+      await once(socket, 'data')
+      socket.write(Buffer.from([0x82, 0x80, 0, 0, 0, 0])) // binary, empty, masked
+      assert.ok((await closed).includes('\x03\xebexpected text'), 'a close frame with 1003')
+    },
+  ],
+  [
+    'S11: and so is one that does not even read it',
+    async (fault) => {
+      const { socket, closed } = dial(fault, handshake())
+      await once(socket, 'data')
+      socket.pause().write(Buffer.from([0x82, 0x80, 0, 0, 0, 0]))
+      await until(() => fault.hub.size === 0)
+      socket.resume()
+      await closed
+    },
+  ],
+]
+
+faultTest('who waits for nothing is let go, each in its time', async (fault, t) => {
+  await Promise.all(waits.map(([what, wait]) => t.test(what, () => wait(fault))))
+  assert.equal(fault.tasks.size, 0)
+})
+
+// — more than there is room for —
+
+const MOST = 1_001 // connections, with MAX_CONNECTIONS=1
+
+const idlers: [what: string, bytes: string, count: number][] = [
+  ['10,000 that connect and say nothing', '', 10_000],
+  ['half a request', 'GET / HTTP/1.1\r\nHost: localhost\r\nHalf', 1_500],
+  ['kept for a next request', HEALTH, 1_500],
+]
+
+for (const [what, bytes, count] of idlers) {
+  const { opened, open } = latch()
+  const slow = () => opened.then(() => json(200, 'at last'))
+  const title = `S6: connections without end (${what}) keep nobody out, and cut nobody who waits`
+  faultTest(
+    title,
+    async (fault) => {
+      const waiting = dial(fault, request('GET /slow HTTP/1.1'))
+      const friend = await connectSocket(fault.scope, fault.url)
+      let isOpen = 0
+      for (let n = 0; n < count; n++) {
+        const { socket, closed } = dial(fault, bytes)
+        await once(socket, bytes === HEALTH ? 'data' : 'connect')
+        isOpen++
+        closed.then(() => isOpen--)
+        if (n % 250 === 0) await checkHealth(fault.url)
+      }
+      await until(() => isOpen < MOST)
+      friend.send({ type: 'ping' })
+      assert.equal((await friend.next()).type, 'pong')
+      open()
+      assert.match(await waiting.closed, /at last/)
+    },
+    { env: { MAX_CONNECTIONS: '1' }, routes: { 'GET /slow': slow } },
+  )
+}
+
+// — who goes too soon —
+
+faultTest('S7: who half-closes behind a request hears a fast answer', async (fault) => {
+  const { socket, closed } = dial(fault)
+  socket.end(HEALTH)
+  assert.match(await closed, /^HTTP\/1.1 200 /)
+})
+
+faultTest('S7: a job runs also if its client half-closes behind it', async (fault) => {
+  const { socket, closed } = dial(fault)
+  socket.end(processing('{}', TYPE))
+  await closed // with the answer or without: by then the client has said that it is done
+  await until(async () => (await fault.tasks.list({ limit: 1, state: 'succeeded' })).tasks.length)
+})
+
+let late: Fault
+const given = latch()
+let runs = 0
+const routes = {
+  'GET /late': async ({ replied }: Request) => {
+    await late.tasks.add(() => runs++, undefined, { after: replied })
+    await given.opened
+    return json(200, 'too late')
+  },
+}
+
+faultTest(
+  'S7: a slow answer is lost with a half-closed connection, its task is not',
+  async (fault) => {
+    late = fault
+    const { socket, closed } = dial(fault)
+    socket.end(request('GET /late HTTP/1.1'))
+    assert.equal(await closed, '')
+    await until(() => runs === 1)
+    given.open()
+  },
+  { routes },
+)
+
+// — many at once —
+
+const STATES = 500
+
+faultTest(
+  'S9: a follower that does not read gets the newest state, the others each',
+  async (fault) => {
+    const { hub, scope, tasks, url } = fault
+    const { opened, open } = latch()
+    const { id } = await tasks.add(() => opened)
+    const topic = `task:${id}`
+    const [slow, quick] = [await connectSocket(scope, url), await connectSocket(scope, url)]
+    for (const socket of [slow, quick]) {
+      await socket.ask({ type: 'subscribe', topic })
+      await socket.nextOf('message') // the present state
+    }
+
+    slow.socket.pause()
+    for (let n = 1; n <= STATES; n++) {
+      await hub.publish(topic, { n, text: 'x'.repeat(60_000) }) // 30 MB in all
+      assert.equal((await quick.nextOf('message')).data.n, n)
+    }
+    slow.socket.resume()
+    const heard: number[] = []
+    do heard.push((await slow.nextOf('message')).data.n)
+    while (heard.at(-1) !== STATES)
+
+    assert.ok(heard.length < STATES, `${heard.length}`)
+    assert.deepEqual(
+      heard,
+      heard.toSorted((a, b) => a - b),
+    )
+    open()
+  },
+)
+
+const CROWD: NodeJS.ProcessEnv = { MAX_CONNECTIONS: '1000', MAX_CONNECTIONS_PER_ADDRESS: '1000' }
+
+faultTest(
+  'S12: all that were told goodbye may come back at once, and each has been told another time',
+  async ({ scope, url }) => {
+    const count = 200
+    const connectAll = (to: string) =>
+      Promise.all(Array.from({ length: count }, () => connectSocket(scope, to)))
+    const old = await startApp(scope, CROWD)
+    const { port } = new URL(old.url)
+    const sockets = await connectAll(old.url)
+    const goodbyes = Promise.all(sockets.map((socket) => socket.nextOf('goodbye')))
+    await old.close(5_000)
+    const delays = (await goodbyes).map(({ delay }) => delay)
+    assert.ok(new Set(delays).size > count / 2, 'spread')
+    assert.ok(Math.max(...delays) <= 1_000 + 5 * count, 'within')
+
+    await startApp(scope, { ...CROWD, PORT: port })
+    for (const socket of await connectAll(old.url)) {
+      assert.equal((await socket.ask({ type: 'subscribe', topic: 'room:a' })).type, 'ok')
+    }
+    await checkHealth(url)
+  },
+)
+
+faultTest(
+  'S13: a thousand follow a task with 100 steps a second: all hear its end, nobody each step',
+  async ({ scope, tasks, url }) => {
+    const { opened, open } = latch()
+    const steps = 100
+    const { id } = await tasks.add(async (_payload: undefined, context) => {
+      await opened
+      for (let step = 1; step <= steps; step++) {
+        context.progress(step / steps)
+        await context.sleep(10)
+      }
+    }, undefined)
+    const sockets: TestSocket[] = []
+    for (let n = 0; n < 1_000; n++) sockets.push(await connectSocket(scope, url))
+    for (const socket of sockets) await socket.ask({ type: 'subscribe', topic: `task:${id}` })
+
+    open()
+    const all = await Promise.all(sockets.map(readToTheEnd))
+
+    for (const heard of all) {
+      assert.equal(heard.at(-1)!.state, 'succeeded')
+      assert.equal(heard.at(-1)!.progress, 1)
+      assert.ok(heard.length < steps, `${heard.length} states`)
+      const progress = heard.map((task) => task.progress ?? 0)
+      assert.deepEqual(
+        progress,
+        progress.toSorted((a, b) => a - b),
+      )
+    }
+  },
+  { env: CROWD },
+)
+
+async function readToTheEnd(socket: TestSocket): Promise<Task[]> {
+  const heard: Task[] = []
+  do heard.push((await socket.nextOf('message')).data)
+  while (!heard.at(-1)!.endedAt)
+  return heard
+}
