@@ -161,7 +161,8 @@ export class HttpServer {
       if (this.#options.isDraining()) res.setHeader('connection', 'close')
       for (const [name, value] of Object.entries(reply.headers)) res.setHeader(name, value)
       if (request.method === 'HEAD') res.setHeader('content-length', Buffer.byteLength(reply.body))
-      if (reply.headers.connection === 'close' && !req.complete) await linger(req, res, reply)
+      const isLast = /close/.test(`${res.getHeader('connection')}`) || !res.shouldKeepAlive
+      if (isLast && !req.complete) await linger(req, res, reply)
       else res.end(reply.body) // once and whole: Node then knows the length, and what has no body
       request.sent()
     } catch (error) {

@@ -96,6 +96,23 @@ test('the problem document of a 422 points to the place', async (t) => {
   assert.equal(await statusOf(url, request('GET /tasks?limit=0 HTTP/1.1')), 422)
 })
 
+test('a refusal that ends the connection does not cut off who is still sending', async (t) => {
+  const { url } = await startApp(t)
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const errors: unknown[] = []
+  let answer = ''
+  socket.on('error', (error) => errors.push(error))
+  socket.on('data', (chunk) => {
+    answer += chunk
+  })
+
+  socket.write(request('POST /none HTTP/1.1', 'Content-Length: 5000000') + 'x'.repeat(5_000_000))
+  await once(socket, 'close')
+
+  assert.match(answer, /^HTTP\/1.1 404 /)
+  assert.deepEqual(errors, [])
+})
+
 const deaths: [what: string, bytes: string][] = [
   ['garbage', 'what is no HTTP\r\n\r\n'],
   [
