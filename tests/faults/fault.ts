@@ -7,7 +7,7 @@ import { before, type TestContext, test } from 'node:test'
 import { within } from '../../lib/within.ts'
 import type { Additions, App } from '../../server.ts'
 import { request } from '../exchanges.ts'
-import { connectSocket, type Scope, startApp, statusOf } from '../helpers.ts'
+import { connectSocket, type Scope, scoped, startApp, statusOf } from '../helpers.ts'
 import { type Footprint, footprint, settle } from './footprint.ts'
 
 export interface Fault extends App {
@@ -63,14 +63,4 @@ export async function checkHealth(url: string): Promise<void> {
   const answer = statusOf(url, request('GET /healthz HTTP/1.1'))
   assert.ok(await within(HANG, answer), 'the server does not answer any more')
   assert.equal(await answer, 200)
-}
-
-/** Runs it with a scope, and undoes in the end what it has done, in order, as `node:test` does. */
-async function scoped(body: (scope: Scope) => Promise<unknown>): Promise<void> {
-  const undone: (() => unknown)[] = []
-  try {
-    await body({ after: (undo) => undone.push(undo) })
-  } finally {
-    for (const undo of undone) await undo()
-  }
 }
