@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '../../lib/within.ts'
 import { Figures } from './soak/figures.ts'
 import { Jobs } from './soak/jobs.ts'
-import { requests } from './soak/requests.ts'
+import { draw, requests } from './soak/requests.ts'
 import { Rooms } from './soak/rooms.ts'
 import { type Sample, Server } from './soak/server.ts'
 import { sockets } from './soak/sockets.ts'
@@ -21,7 +21,7 @@ import { World } from './soak/world.ts'
 const SAMPLES = 30
 const SETTLE = 60_000 // milliseconds for all that is under way to end
 const LEAVE = 20_000 // milliseconds until connections that are kept are closed, and sockets cut
-const OWN = 10 // descriptors of a thread, and of the request that asks
+const OWN = 5 // descriptors: of the request that asks, for instance
 const DRAIN_SECONDS = 10
 
 const { minutes, seed } = readArguments(process.argv.slice(2))
@@ -64,7 +64,7 @@ async function soak(): Promise<string[]> {
 
   const jobs = new Jobs(world)
   const rooms = new Rooms(world)
-  const idle = await server.sample()
+  const idle = await atRest(server)
   const scope = { after: (undo: () => unknown) => undone.push(undo) }
   const loads = Promise.all([jobs.run(), rooms.run(scope), requests(world), sockets(world)]).catch(
     (error) => world.fail(error),
@@ -80,6 +80,13 @@ async function soak(): Promise<string[]> {
   problems.push(...(await stop(server)))
   report(server, world)
   return problems
+}
+
+/** What it holds when it has done one of each, and has its thread. */
+async function atRest(server: Server): Promise<Sample> {
+  const world = new World(await server.url, seed)
+  await draw(world)
+  return server.sample()
 }
 
 /** Looks at the server again and again, until the time is over or too much is wrong. */

@@ -80,7 +80,7 @@ async function look({ url, expect, count }: World, dice: Dice): Promise<void> {
   count('other requests')
 }
 
-async function draw({ url, expect, count }: World): Promise<void> {
+export async function draw({ url, expect, count }: World): Promise<void> {
   const { id } = await jsonOf(post(`${url}/render`, { width: 64, height: 48 }))
   for (;;) {
     const reply = await fetch(`${url}/tasks/${id}/result`)

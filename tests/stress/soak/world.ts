@@ -1,6 +1,7 @@
 // What the loads of the soak share: the server's address, chance, the end, and a place for what they
 // count and for what they find wrong.
 
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { randomOf } from '../../network.ts'
@@ -19,6 +20,7 @@ export class World {
   constructor(url: string, seed: number) {
     this.url = url
     this.#seed = seed
+    setMaxListeners(0, this.over.signal) // all who pause listen
   }
 
   get isOver(): boolean {
