@@ -84,10 +84,11 @@ interface Base {
 
 async function compose(settings: Settings, additions: Additions, base: Base): Promise<App> {
   const { log, metrics, journal } = base
-  const { capacity } = settings
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
   const origins = new Origins({ ...settings, allowedHosts: [...settings.allowedHosts, host] })
   const auth = new Auth(settings.authSecret)
+  // Of what there is, for one user; on an open server names are free.
+  const shareOf = (all: number) => (auth.isOpen ? all : Math.max(1, Math.floor(all / 4)))
   let isDraining = false
 
   const jobs = {
@@ -100,7 +101,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   const tasks = new TaskQueue({
     ...settings,
     ...base,
-    capacityPerOwner: auth.isOpen ? capacity : Math.max(1, Math.floor(capacity / 4)),
+    capacityPerOwner: shareOf(settings.capacity),
     definitions: [...Object.values(jobs), ...(additions.definitions ?? [])],
     onChange: (task) => feed.changed(task),
   })
@@ -113,13 +114,14 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     ...base,
     origins,
     path: '/ws',
+    maxConnectionsPerUser: shareOf(settings.maxConnections),
     isDraining: () => isDraining,
     addressOf: (req) => clientAddress(req, settings.trustProxy),
-    identify: (req, query) => auth.identifySocket(req, query),
+    identify: (req, query, check) => auth.identifySocket(req, query, check),
     lookUps: { ...feed.lookUps, stats: async () => stats.newest },
   })
 
-  const files = await fileRoutes(additions.files ?? STATIC)
+  const files = fileRoutes(additions.files ?? STATIC)
   const own = createRoutes({ auth, tasks, jobs, log, metrics, isDraining: () => isDraining })
   const http = new HttpServer({
     ...settings,

@@ -130,11 +130,15 @@ export class Hub {
   }
 
   // All that a client sends counts, pings too; a flood is refused before it is read. Once it is
-  // closing, the rest of the same packet is dropped.
+  // closing, the rest is dropped, and who floods on is not listened to any more.
   #admits(connection: Connection): boolean {
-    if (!connection.isOpen) return false
+    const mayTalk = connection.mayTalk()
+    if (!connection.isOpen || connection.closeIfExpired()) {
+      if (!mayTalk) connection.deafen()
+      return false
+    }
     this.#received.add()
-    if (connection.mayTalk()) return true
+    if (mayTalk) return true
     const detail = `expected at most ${this.#options.messageRate} messages a second`
     if (connection.speaksV1) connection.send({ type: 'error', code: 'rate_limited', detail })
     connection.close(CLOSE.rate, detail)

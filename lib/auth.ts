@@ -38,15 +38,26 @@ export class Auth {
     return this.#verify(onlyOf(tokens, 'Authorization: Bearer, or ?token='), this.#secret)
   }
 
-  /** Of a handshake: the same, the subprotocol `bearer.TOKEN`, or `?ticket=`, which is used up. */
-  identifySocket(req: Head, query: URLSearchParams): Identity {
+  /**
+   * Of a handshake: the same, the subprotocol `bearer.TOKEN`, or `?ticket=`, which is used up: but not
+   * if `check` throws. Of an open server nobody is checked, since there a name proves nothing.
+   */
+  identifySocket(
+    req: Head,
+    query: URLSearchParams,
+    check: (identity: Identity) => void = () => {},
+  ): Identity {
     if (this.#secret === undefined) return named(query)
     const tokens = [...tokensOf(req, query), ...bearersOffered(req)]
     const tickets = query.getAll('ticket')
     const ways = `Authorization: Bearer, the subprotocol ${OFFERED}TOKEN, ?ticket= or ?token=`
     const credential = onlyOf([...tokens, ...tickets], ways)
-    if (tickets.length === 0) return this.#verify(credential, this.#secret)
-    return this.#tickets?.redeem(credential) ?? refused(GOOD_TICKET)
+    if (tickets.length > 0) {
+      return this.#tickets?.redeem(credential, check) ?? refused(GOOD_TICKET)
+    }
+    const identity = this.#verify(credential, this.#secret)
+    check(identity)
+    return identity
   }
 
   /** A ticket for one WebSocket. Undefined on an open server, which has none. */

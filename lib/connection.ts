@@ -27,17 +27,20 @@ export class Connection {
   /** By topic. Undefined before the first. */
   subscriptions: Map<string, Subscription> | undefined
   readonly #socket: WebSocket
+  readonly #raw: Duplex
   readonly #heartbeat: number // milliseconds
   readonly #bucket: TokenBucket
   #closedWith: number | undefined
   #error: string | undefined
   #isAlive = true
+  #isDeaf = false
   #nextBeat: number // `performance.now()`
 
   constructor(socket: WebSocket, raw: Duplex, client: Client, limits: ConnectionLimits) {
     this.client = client
     this.writer = new Writer(this, raw, limits.maxUnsent)
     this.#socket = socket
+    this.#raw = raw
     this.#heartbeat = limits.heartbeatSeconds * 1_000
     this.#bucket = new TokenBucket(limits.messageRate, limits.messageBurst)
     this.#nextBeat = performance.now() + this.#heartbeat
@@ -106,6 +109,25 @@ export class Connection {
     this.close(CLOSE.slow, 'too slow a reader')
   }
 
+  /** Closes it when its token has expired. */
+  closeIfExpired(): boolean {
+    const { expires } = this.identity
+    if (!this.isOpen || expires === undefined || expires > Date.now()) return false
+    this.close(CLOSE.expired, 'the token has expired')
+    return true
+  }
+
+  /**
+   * For one that was closed and floods on: until it closes, too, its frames would cost as much as
+   * before. What still comes is thrown away unread.
+   */
+  deafen(): void {
+    if (this.#isDeaf) return
+    this.#isDeaf = true
+    this.#raw.removeAllListeners('data').resume() // as `ws` does after an error
+    this.#raw.end()
+  }
+
   failed(error: NodeJS.ErrnoException): void {
     this.#error = error.code
   }
@@ -117,10 +139,7 @@ export class Connection {
 
   /** Ends it with its token. When it is time, asks for a sign of life; who gave none since is gone. */
   beat(now: number): void {
-    const { expires } = this.identity
-    if (expires !== undefined && expires <= Date.now()) {
-      return this.close(CLOSE.expired, 'the token has expired')
-    }
+    if (this.closeIfExpired()) return
     if (now < this.#nextBeat) return
     if (!this.#isAlive) return this.terminate()
     this.#isAlive = false

@@ -19,10 +19,14 @@ export interface GateOptions {
   readonly isDraining: () => boolean
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
+  readonly maxConnectionsPerUser: number
   /** The client's address. */
   readonly addressOf: (req: IncomingMessage) => string
-  /** Who it is. Throws an `HttpError` for whom it does not let in. */
-  readonly identify: (req: IncomingMessage, query: URLSearchParams) => Identity
+  /**
+   * Who it is. Throws an `HttpError` for whom it does not let in. So may `check`, to be called before
+   * a ticket is used up.
+   */
+  readonly identify: (req: IncomingMessage, query: URLSearchParams, check: Check) => Identity
   readonly log: Log
 }
 
@@ -31,6 +35,7 @@ export interface Client {
   readonly identity: Identity
 }
 
+export type Check = (identity: Identity) => void
 type Welcome = (socket: WebSocket, client: Client) => void
 
 // Far below the defaults of `ws`: this is what one socket may cost before its first whole message.
@@ -52,6 +57,7 @@ export class Gate {
   readonly #options: GateOptions
   readonly #upgrader = new WebSocketServer(UPGRADER)
   readonly #byAddress = new Tally()
+  readonly #byUser = new Tally()
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -68,10 +74,12 @@ export class Gate {
       const address = this.#options.addressOf(req)
       this.#checkAddress(address)
       const query = new URLSearchParams(splitTarget(req.url ?? '').query)
-      const identity = this.#options.identify(req, query) // last, since it may use up a ticket
+      // Last, since it may use up a ticket.
+      const identity = this.#options.identify(req, query, (who) => this.#checkUser(who))
       this.#upgrader.handleUpgrade(req, socket, head, (webSocket) => {
         socket.off('error', destroy) // `ws` has its own now
         this.#byAddress.add(address)
+        this.#byUser.add(identity.user)
         welcome(webSocket, { address, identity })
       })
     } catch (error) {
@@ -81,8 +89,9 @@ export class Gate {
   }
 
   /** To be called when a client that was let in is gone. */
-  leave({ address }: Client): void {
+  leave({ address, identity }: Client): void {
     this.#byAddress.remove(address)
+    this.#byUser.remove(identity.user)
   }
 
   #check(req: IncomingMessage): void {
@@ -104,11 +113,20 @@ export class Gate {
     if (this.#byAddress.of(address) < this.#options.maxConnectionsPerAddress) return
     throw new HttpError(429, 'too many connections from this address', RETRY_SOON)
   }
+
+  #checkUser({ user }: Identity): void {
+    if (this.#byUser.of(user) < this.#options.maxConnectionsPerUser) return
+    throw new HttpError(429, 'too many connections of this user', RETRY_SOON)
+  }
 }
 
 /** What a plain request for the WebSocket's path gets (RFC 9110 §15.5.22, RFC 6455 §4.4). */
 export function upgradeRequired(): HttpError {
-  const headers = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+  const headers = {
+    connection: 'upgrade, close',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+  }
   return new HttpError(426, 'expected a WebSocket handshake, version 13', { headers })
 }
 
@@ -118,6 +136,9 @@ function checkHandshake(req: IncomingMessage): void {
   if (method !== 'GET') throw new HttpError(405, 'expected GET', { headers: { allow: 'GET' } })
   checkFraming(req)
   if (httpVersion !== '1.1') throw new HttpError(400, 'expected HTTP/1.1')
+  // Some versions of Node would take a body for frames, others throw it away.
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = headers
+  if (coding !== undefined || Number(length) > 0) throw new HttpError(400, 'expected no body')
   // `ws` would take version 8 as well, a draft.
   if (headers['sec-websocket-version'] !== '13') throw upgradeRequired()
   // `ws` does so as well, but not before a ticket is used up.

@@ -161,7 +161,8 @@ export class HttpServer {
       if (this.#options.isDraining()) res.setHeader('connection', 'close')
       for (const [name, value] of Object.entries(reply.headers)) res.setHeader(name, value)
       if (request.method === 'HEAD') res.setHeader('content-length', Buffer.byteLength(reply.body))
-      if (reply.headers.connection === 'close' && !req.complete) await linger(req, res, reply)
+      const isLast = /close/.test(`${res.getHeader('connection')}`) || !res.shouldKeepAlive
+      if (isLast && !req.complete) await linger(req, res, reply)
       else res.end(reply.body) // once and whole: Node then knows the length, and what has no body
       request.sent()
       this.#connections.sent(res, reply.body.length)
@@ -176,7 +177,10 @@ export class HttpServer {
 
   // What the parser refused never became a request. Node would answer it without a body.
   #refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const isMidReply = this.#connections.repliesOn(socket).some((res) => res.headersSent)
+    const replies = this.#connections.repliesOn(socket)
+    // Behind the last request there is nothing to answer; its own reply is still to come.
+    if (error.code === 'HPE_CLOSED_CONNECTION' && replies.length > 0) return
+    const isMidReply = replies.some((res) => res.headersSent)
     if (isMidReply || error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else refuse(socket, new HttpError(UNPARSED[error.code ?? ''] ?? 400))
   }
@@ -196,9 +200,9 @@ async function linger(req: IncomingMessage, res: ServerResponse, { body }: Reply
 export function refuse(socket: Duplex, error: unknown): void {
   const { status, headers, body } = problem(error)
   const fields = Object.entries({
+    connection: 'close',
     ...headers,
     'x-content-type-options': 'nosniff',
-    connection: 'close',
     'content-length': Buffer.byteLength(body),
   })
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`)

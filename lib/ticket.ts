@@ -33,17 +33,23 @@ export class Tickets {
 
   /**
    * Whoever it was made for. Undefined if it is none, has expired, or was used before. Throws a 503
-   * when so many were used that this one could not be remembered.
+   * when so many were used that this one could not be remembered. When `check` throws it stays good.
    */
-  redeem(ticket: string, now: number = Date.now()): Identity | undefined {
+  redeem(
+    ticket: string,
+    check: (identity: Identity) => void = () => {},
+    now: number = Date.now(),
+  ): Identity | undefined {
     const claims = verifyJwt(ticket, this.#secret, TICKET, now)
     if (!claims || typeof claims.jti !== 'string' || this.#used.has(claims.jti)) return undefined
     this.#forget(now)
     if (this.#used.size >= this.#maxUsed) {
       throw new HttpError(503, 'too many tickets were used in a short time', RETRY_SOON)
     }
+    const identity = identityOf({ ...claims, exp: Number(claims.until) })
+    if (identity) check(identity)
     this.#used.set(claims.jti, claims.exp * 1_000)
-    return identityOf({ ...claims, exp: Number(claims.until) })
+    return identity
   }
 
   // One that was used early may keep a few behind it a little longer.

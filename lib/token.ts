@@ -11,7 +11,19 @@ import { isMain } from './process.ts'
 const USAGE = 'npm run token -- NAME [--admin] [--ttl 1h]'
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
 
-function makeToken(args: string[]): string {
+/** What the program prints for these arguments: a token, or in one line why there is none. */
+export function tokenFor(
+  args: string[],
+  env: NodeJS.ProcessEnv,
+): { token: string } | { refusal: string } {
+  try {
+    return { token: makeToken(args, env) }
+  } catch (error) {
+    return { refusal: describeError(error).message.replaceAll('\n', ' ') }
+  }
+}
+
+function makeToken(args: string[], env: NodeJS.ProcessEnv): string {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
@@ -19,7 +31,7 @@ function makeToken(args: string[]): string {
   })
   const iat = Math.floor(Date.now() / 1_000)
   const claims = { sub: nameOf(positionals), iat, exp: iat + secondsOf(values.ttl) }
-  const secret = readSecret()
+  const secret = readSecret(env)
   if (secret === undefined) throw new Error('AUTH_SECRET must be at least 32 bytes, got none')
   return signJwt(values.admin ? { ...claims, admin: true } : claims, secret)
 }
@@ -37,10 +49,11 @@ function secondsOf(text: string): number {
 }
 
 if (isMain(import.meta.url)) {
-  try {
-    console.log(makeToken(process.argv.slice(2)))
-  } catch (error) {
-    console.error(describeError(error).message.replaceAll('\n', ' '))
+  const answer = tokenFor(process.argv.slice(2), process.env)
+  if ('token' in answer) {
+    console.log(answer.token)
+  } else {
+    console.error(answer.refusal)
     process.exitCode = 1
   }
 }

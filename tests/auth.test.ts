@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Auth } from '../lib/auth.ts'
 import { signJwt, verifyJwt } from '../lib/jwt.ts'
 import { TICKET, Tickets } from '../lib/ticket.ts'
-import { ADMIN, inSeconds, SECRET, tokenOf } from './tokens.ts'
+import { ADMIN, inSeconds, SECRET, tokenOf } from './secret.ts'
 
 type Head = Parameters<Auth['identify']>[0]
 
@@ -177,7 +177,7 @@ test('a ticket lasts 30 s, and never longer than its token', () => {
 
   const tickets = new Tickets(SECRET)
   const late = tickets.make(auth.identify(bearer(alice), query()))
-  assert.equal(tickets.redeem(late, Date.now() + 30_000), undefined)
+  assert.equal(tickets.redeem(late, undefined, Date.now() + 30_000), undefined)
   assert.equal(tickets.redeem(late)?.user, 'alice')
 })
 
@@ -202,6 +202,6 @@ test('when no more used tickets can be remembered it is 503, and none is taken t
     SECRET,
     TICKET,
   )
-  assert.equal(tickets.redeem(later, until)?.user, 'alice')
-  assert.equal(tickets.redeem(later, until), undefined)
+  assert.equal(tickets.redeem(later, undefined, until)?.user, 'alice')
+  assert.equal(tickets.redeem(later, undefined, until), undefined)
 })

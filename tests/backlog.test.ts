@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { Journal } from '../lib/journal.ts'
 import { Metrics } from '../lib/metrics.ts'
 import { defineTask, QueueFullError, QuotaExceededError, TaskQueue } from '../tasks.ts'
-import { fail, latch, silent, temporaryFolder, until } from './helpers.ts'
+import { fail, latch, silent, temporaryFolder, until } from './basics.ts'
 
 const bounds = { concurrency: 2, capacity: 8, capacityPerOwner: 2, keep: 100, log: silent }
 

@@ -117,7 +117,7 @@ test('what is sent in another turn leaves in another write', async (t) => {
   }
 })
 
-test('what is sent ahead of a close arrives, and what is sent after it does not', async (t) => {
+test('W16: what is sent ahead of a close arrives, and what is sent after it does not', async (t) => {
   const { connection, client } = await connectPair(t)
   const heard: string[] = []
   client.socket.on('message', (data) => heard.push(String(data)))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AbortableContext } from '../lib/context.ts'
-import { silent } from './helpers.ts'
+import { silent } from './basics.ts'
 
 test('a context aborts the same whether its signal was asked for before or after', async () => {
   for (const isAsked of [true, false]) {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Fanout, Outbox } from '../lib/fanout.ts'
 import type { Batch } from '../lib/frame.ts'
-import { until } from './helpers.ts'
+import { until } from './basics.ts'
 
 const frame = (text: string) => ({ bytes: Buffer.from(text) })
 

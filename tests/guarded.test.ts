@@ -95,7 +95,7 @@ test('a page of another origin is 403 and a foreign Host 421 before anybody asks
   assert.match(await exchange(url, bytes), /^HTTP\/1.1 421 /)
 })
 
-test('two tokens are 401, also where Node shows only the first', async (t) => {
+test('A3: two tokens are 401, also where Node shows only the first', async (t) => {
   const { url } = await startGuarded(t)
   const { authorization } = as('alice')
   const lines = `Authorization: ${authorization}\r\nauthorization: ${authorization}`

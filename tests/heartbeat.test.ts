@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { Heartbeat } from '../lib/heartbeat.ts'
-import { latch } from './helpers.ts'
+import { latch } from './basics.ts'
 
 const SECONDS = 0.05 // a tick in 5 ms
 
@@ -70,7 +70,7 @@ test('a heartbeat that was stopped can be started again', async (t) => {
   await one.asked
 })
 
-test('what came while the event loop was blocked counts as a sign of life', async (t) => {
+test('T7, X14: what came while the event loop was blocked counts as a sign of life', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   t.after(() => server.close())
   await once(server, 'listening')

@@ -1,43 +1,14 @@
-// What the tests share: a real server on a free port, a WebSocket client that remembers what came, a
-// raw socket for bytes that no client would send, and the server as a process of its own.
+// What the tests of a whole server share: one on a free port, a WebSocket client that remembers what
+// came, a raw socket for bytes that no client would send, and all of basics.ts.
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { setTimeout as delay } from 'node:timers/promises'
+import { connect, type Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { readSettings } from '../lib/config.ts'
-import { createLog, type Log } from '../lib/log.ts'
 import { SUBPROTOCOL } from '../lib/protocol.ts'
 import { type Additions, type App, createApp } from '../server.ts'
+import { type Json, quickEnv, type Scope } from './basics.ts'
 
-/** What is done at the end: of a test, for instance. */
-export interface Scope {
-  after(undo: () => unknown): void
-}
-
-/** Runs it with a scope, and undoes in the end what it has done, in order, as `node:test` does. */
-export async function scoped(body: (scope: Scope) => Promise<unknown>): Promise<void> {
-  const undone: (() => unknown)[] = []
-  try {
-    await body({ after: (undo) => undone.push(undo) })
-  } finally {
-    for (const undo of undone) await undo()
-  }
-}
-
-export const silent: Log = createLog('silent')
-
-/** A folder of its own for the test, gone with it. */
-export async function temporaryFolder(t: Scope): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'meanwhile-'))
-  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
-  return folder
-}
+export * from './basics.ts'
 
 /** A whole server whose jobs take no time, unless told otherwise. Closed when the test ends. */
 export async function startApp(
@@ -51,38 +22,6 @@ export async function startApp(
   return app
 }
 
-async function quickEnv(t: Scope, env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
-  const folder = await temporaryFolder(t)
-  const quick = { PORT: '0', LOG_LEVEL: 'silent', WORK_SECONDS: '0', NOTIFY_SECONDS: '0' }
-  const files = { WORK_FILE: join(folder, 'log.txt'), JOURNAL: join(folder, 'tasks.journal') }
-  return { ...quick, ...files, ...env }
-}
-
-/** A promise, and what opens it. */
-export function latch(): { opened: Promise<void>; open: () => void } {
-  let open = () => {}
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { opened, open }
-}
-
-/** Waits, turn by turn of the event loop, until it is so. */
-export async function until(condition: () => unknown): Promise<void> {
-  while (!(await condition())) await delay(1)
-}
-
-/** What no property of can be looked at: even `instanceof` throws. */
-export function revokedProxy(): unknown {
-  const { proxy, revoke } = Proxy.revocable({}, {})
-  revoke()
-  return proxy
-}
-
-export function fail(error: unknown): never {
-  throw error
-}
-
 export function post(
   url: string,
   body?: unknown,
@@ -94,9 +33,6 @@ export function post(
   const all = { 'content-type': 'application/json', ...headers }
   return fetch(url, { method: 'POST', headers: all, body: text, signal })
 }
-
-// biome-ignore lint/suspicious/noExplicitAny: tests read what a server sent, and say so by reading it
-export type Json = any
 
 export const jsonOf = async (reply: Response | Promise<Response>): Promise<Json> =>
   (await reply).json()
@@ -184,15 +120,19 @@ export async function connectSocket(
   return client
 }
 
+/** A raw connection. What becomes of it is told by `close`, a reset too. */
+export function connectTcp(url: string): Socket {
+  const { hostname, port } = new URL(url)
+  return connect(Number(port), hostname).on('error', () => {})
+}
+
 /** Sends bytes as they are and returns all that comes back until the server closes. */
 export async function exchange(url: string, bytes: string | Buffer): Promise<string> {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
+  const socket = connectTcp(url)
   let answer = ''
   socket.setEncoding('latin1').on('data', (text) => {
     answer += text
   })
-  socket.on('error', () => {}) // a reset after the answer is an end, too
   socket.write(bytes)
   await new Promise((resolve) => socket.once('close', resolve))
   return answer
@@ -201,54 +141,4 @@ export async function exchange(url: string, bytes: string | Buffer): Promise<str
 /** The status of the first answer to raw bytes. 0: closed without one. */
 export async function statusOf(url: string, bytes: string | Buffer): Promise<number> {
   return Number(/^HTTP\/1\.1 (\d+)/.exec(await exchange(url, bytes))?.[1] ?? 0)
-}
-
-export interface ServerProcess {
-  readonly child: ChildProcess
-  readonly url: string
-  /** Waits for the next log line with this message. */
-  line(message: string): Promise<Json>
-  /** Resolves to the exit code. */
-  readonly exited: Promise<number | null>
-}
-
-/** The server as a user starts it. Its log lines can be waited for. */
-export async function spawnServer(
-  t: Scope,
-  env: NodeJS.ProcessEnv = {},
-  program: readonly string[] = ['--import', 'tsx', 'server.ts'],
-): Promise<ServerProcess> {
-  const { line, child, exited } = spawnProgram(
-    t,
-    await quickEnv(t, { LOG_LEVEL: 'debug', ...env }),
-    program,
-  )
-  const { url } = await line('listening')
-  return { child, url, line, exited }
-}
-
-/** Any program of this project that logs to stdout. Killed when the test ends. */
-export function spawnProgram(
-  t: Scope,
-  env: NodeJS.ProcessEnv,
-  program: readonly string[],
-  command: string = process.execPath,
-) {
-  const child = spawn(command, program, {
-    cwd: join(import.meta.dirname, '..'),
-    env: { ...process.env, JOURNAL: 'off', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  t.after(() => child.kill('SIGKILL'))
-  const exited = once(child, 'exit').then(([code]) => code as number | null)
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
-  const line = async (message: string): Promise<Json> => {
-    for (;;) {
-      const { value, done } = await lines.next()
-      if (done) throw new Error(`the program ended before it logged "${message}"`)
-      const entry = JSON.parse(value)
-      if (entry.message === message) return entry
-    }
-  }
-  return { child, exited, line }
 }

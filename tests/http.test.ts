@@ -46,12 +46,12 @@ test('a sane request id is kept, any other is replaced', async (t) => {
   assert.match((await idOf('x'.repeat(129)))!, /^[0-9a-f-]{36}$/)
 })
 
-test('pages may run scripts of this server only', async (t) => {
+test('P13: pages may run scripts of this server only', async (t) => {
   const { url } = await startApp(t)
   for (const page of ['/', '/echo.html']) {
     const reply = await fetch(url + page)
     const policy = reply.headers.get('content-security-policy')!
-    assert.match(policy, /script-src 'self';/)
+    assert.match(policy, /script-src 'self';.*frame-ancestors 'none'/)
     assert.doesNotMatch(policy, /unsafe/)
     assert.equal(reply.headers.get('content-type'), 'text/html; charset=utf-8')
     assert.doesNotMatch(await reply.text(), /<script(?![^>]* src=)|\son\w+=|style=/)
@@ -94,6 +94,23 @@ test('the problem document of a 422 points to the place', async (t) => {
   assert.deepEqual(problem.errors[0].pointer, '/a/b~1c/1')
   assert.equal(problem.title, 'Unprocessable Entity')
   assert.equal(await statusOf(url, request('GET /tasks?limit=0 HTTP/1.1')), 422)
+})
+
+test('a refusal that ends the connection does not cut off who is still sending', async (t) => {
+  const { url } = await startApp(t)
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const errors: unknown[] = []
+  let answer = ''
+  socket.on('error', (error) => errors.push(error))
+  socket.on('data', (chunk) => {
+    answer += chunk
+  })
+
+  socket.write(request('POST /none HTTP/1.1', 'Content-Length: 5000000') + 'x'.repeat(5_000_000))
+  await once(socket, 'close')
+
+  assert.match(answer, /^HTTP\/1.1 404 /)
+  assert.deepEqual(errors, [])
 })
 
 const deaths: [what: string, bytes: string][] = [

@@ -11,7 +11,7 @@ import {
   replay,
   VERSION_LINE,
 } from '../lib/journal-lines.ts'
-import { temporaryFolder } from './helpers.ts'
+import { temporaryFolder } from './basics.ts'
 
 async function fileOf(t: TestContext, content: string | Buffer): Promise<string> {
   const file = join(await temporaryFolder(t), 'tasks.journal')

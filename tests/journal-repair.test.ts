@@ -7,7 +7,7 @@ import { encodeRecord, VERSION_LINE } from '../lib/journal-lines.ts'
 import { repair } from '../lib/journal-repair.ts'
 import { compact, createLog } from '../lib/log.ts'
 import { Metrics } from '../lib/metrics.ts'
-import { type Json, silent, spawnProgram, temporaryFolder } from './helpers.ts'
+import { type Json, silent, spawnProgram, temporaryFolder } from './basics.ts'
 
 const [a, b, c] = ['a', 'ä'.repeat(1_000_000), 'c'].map((id) => encodeRecord({ id })) as [
   string,

@@ -10,7 +10,7 @@ import { Journal, JournalError } from '../lib/journal.ts'
 import { encodeRecord, VERSION_LINE } from '../lib/journal-lines.ts'
 import { compact, createLog } from '../lib/log.ts'
 import { Metrics } from '../lib/metrics.ts'
-import { type Json, latch, spawnProgram, temporaryFolder } from './helpers.ts'
+import { type Json, latch, spawnProgram, temporaryFolder } from './basics.ts'
 
 const MIB = 1_048_576
 

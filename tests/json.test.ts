@@ -45,7 +45,7 @@ for (const [text, pointer] of beyond) {
   })
 }
 
-test('a key of every object is a key, and changes no other object', () => {
+test('B8: a key of every object is a key, and changes no other object', () => {
   const value = parseJson('{"__proto__":{"polluted":true}}') as object
   assert.equal(({} as { polluted?: boolean }).polluted, undefined)
   assert.ok(Object.hasOwn(value, '__proto__'))

@@ -3,7 +3,7 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { test } from 'node:test'
 import { jwtVerify, SignJWT } from 'jose'
 import { signJwt, verifyJwt } from '../lib/jwt.ts'
-import { inSeconds, SECRET } from './tokens.ts'
+import { inSeconds, SECRET } from './secret.ts'
 
 const encode = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
@@ -72,26 +72,29 @@ const refused: [what: string, token: string][] = [
   ['four parts', `${TOKEN}.`],
   ['five parts', `${TOKEN}.x.x`],
   ['no JSON', signed('{', '{')],
-  ['no signature', `${header}.${payload}.`],
-  ['the signature of another secret', signJwt(CLAIMS, `${SECRET}!`)],
-  ['a shorter signature', TOKEN.slice(0, -1)],
-  ['a longer signature', `${TOKEN}A`],
+  ['A2: no signature', `${header}.${payload}.`],
+  ['A2: the signature of another secret', signJwt(CLAIMS, `${SECRET}!`)],
+  ['A2: a shorter signature', TOKEN.slice(0, -1)],
+  ['A2: a longer signature', `${TOKEN}A`],
   ['a padded signature', `${TOKEN}=`],
   ['a signature with a space', `${header}.${payload}. ${signature}`],
   ['another spelling of the signature', `${header}.${payload}.${respelled}`],
   ['a signature as base64', `${header}.${payload}.${signature.replace(/[-_]|.$/g, '/')}`],
-  ['a signature that is no ASCII', `${header}.${payload}.${'ü'.repeat(43)}`],
-  ['a signature of as many bytes', `${header}.${payload}.${'ü'.repeat(21)}x`],
+  ['A2: a signature that is no ASCII', `${header}.${payload}.${'ü'.repeat(43)}`],
+  ['A2: a signature of as many bytes', `${header}.${payload}.${'ü'.repeat(21)}x`],
   ['other claims under it', `${header}.${encode({ ...CLAIMS, sub: 'bob' })}.${signature}`],
   ['another header over it', `${encode({ alg: 'HS256' })}.${payload}.${signature}`],
-  ['alg none', `${encode({ alg: 'none' })}.${payload}.`],
-  ['alg none, signed', signed({ alg: 'none' }, CLAIMS)],
-  ['alg hs256', signed({ alg: 'hs256' }, CLAIMS)],
-  ['alg HS512', signed({ alg: 'HS512' }, CLAIMS)],
-  ['alg RS256', `${rs256}.${sign('sha256', Buffer.from(rs256), privateKey).toString('base64url')}`],
-  ['alg RS256, signed with the secret', signed({ alg: 'RS256' }, CLAIMS)],
-  ['no alg', signed({ typ: 'JWT' }, CLAIMS)],
-  ['a list of algs', signed({ alg: ['HS256'] }, CLAIMS)],
+  ['A3: alg none', `${encode({ alg: 'none' })}.${payload}.`],
+  ['A3: alg none, signed', signed({ alg: 'none' }, CLAIMS)],
+  ['A3: alg hs256', signed({ alg: 'hs256' }, CLAIMS)],
+  ['A3: alg HS512', signed({ alg: 'HS512' }, CLAIMS)],
+  [
+    'A3: alg RS256',
+    `${rs256}.${sign('sha256', Buffer.from(rs256), privateKey).toString('base64url')}`,
+  ],
+  ['A3: alg RS256, signed with the secret', signed({ alg: 'RS256' }, CLAIMS)],
+  ['A3: no alg', signed({ typ: 'JWT' }, CLAIMS)],
+  ['A3: a list of algs', signed({ alg: ['HS256'] }, CLAIMS)],
   ['what is crit', signed({ ...HEADER, crit: ['b64'], b64: false }, CLAIMS)],
   ['an empty crit', signed({ ...HEADER, crit: [] }, CLAIMS)],
   ['another typ', signed({ ...HEADER, typ: 'ticket+jwt' }, CLAIMS)],
@@ -114,7 +117,7 @@ const refused: [what: string, token: string][] = [
 ]
 
 for (const [what, token] of refused) {
-  test(`no token: ${what}`, () => {
+  test(`${what}: no token`, () => {
     assert.equal(verifyJwt(token, SECRET), undefined)
   })
 }

@@ -3,7 +3,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { lock } from '../lib/lock.ts'
-import { spawnProgram, temporaryFolder } from './helpers.ts'
+import { spawnProgram, temporaryFolder } from './basics.ts'
 
 const newFile = async (t: TestContext) => join(await temporaryFolder(t), 'tasks.journal')
 

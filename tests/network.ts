@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import type { Scope } from './helpers.ts'
+import type { Scope } from './basics.ts'
 
 export class Network {
   /** The server's WebSocket, as seen through it. */

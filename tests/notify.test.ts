@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { notify } from '../jobs/notify.ts'
 import { AbortableContext } from '../lib/context.ts'
-import { silent } from './helpers.ts'
+import { silent } from './basics.ts'
 
 test('a notification is published to its user, with who sent it and the task', async () => {
   const published: unknown[] = []

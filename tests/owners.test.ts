@@ -19,7 +19,7 @@ const questions = [
 ] as const
 
 for (const [method, path] of questions) {
-  test(`${method} /tasks/ID${path} of somebody else’s task is answered like an unknown one`, async (t) => {
+  test(`T11: ${method} /tasks/ID${path} of somebody else’s task is answered like an unknown one`, async (t) => {
     const { url, tasks } = await startGuarded(t)
     const id = await idOf(post(`${url}/process`, {}, as('alice')))
     await tasks.idle()

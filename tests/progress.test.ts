@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Throttle } from '../lib/progress.ts'
-import { until } from './helpers.ts'
+import { until } from './basics.ts'
 
 test('of a million hits a few are told, the first and the last among them', async () => {
   const told: number[] = []

@@ -8,7 +8,7 @@ import { type NumberField, numbersOf } from '../lib/numbers.ts'
 import { encodePng } from '../lib/png.ts'
 import { type ByteResult, resultOf } from '../lib/result.ts'
 import { Threads } from '../lib/threads.ts'
-import { silent } from './helpers.ts'
+import { silent } from './basics.ts'
 
 // The signature, the chunk IHDR, and the chunk PLTE with its 256 colours come before.
 const IDAT = 8 + (12 + 13) + (12 + 3 * 256)

@@ -15,7 +15,7 @@ import {
   TaskQueue,
   type TaskQueueOptions,
 } from '../tasks.ts'
-import { fail, latch, silent, temporaryFolder, until } from './helpers.ts'
+import { fail, latch, silent, temporaryFolder, until } from './basics.ts'
 
 interface Started {
   tasks: TaskQueue

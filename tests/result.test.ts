@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { type ByteResult, bodyOf, resultOf, shown, sizeOf, typeOf } from '../lib/result.ts'
-import { revokedProxy } from './helpers.ts'
+import { revokedProxy } from './basics.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 const KIB = 1_024

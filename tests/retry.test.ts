@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { backoffAfter, isRetryable, NonRetryableError } from '../lib/retry.ts'
-import { revokedProxy } from './helpers.ts'
+import { revokedProxy } from './basics.ts'
 
 const HOUR = 3_600_000 // milliseconds
 

@@ -11,7 +11,7 @@ import {
   TaskQueue,
   type TaskQueueOptions,
 } from '../tasks.ts'
-import { fail, latch, silent, until } from './helpers.ts'
+import { fail, latch, silent, until } from './basics.ts'
 
 const queue = (options: Partial<TaskQueueOptions> = {}) =>
   new TaskQueue({ concurrency: 8, capacity: 100, keep: 100, log: silent, ...options })

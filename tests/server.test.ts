@@ -151,7 +151,7 @@ for (const path of ['/process', '/notify/alice']) {
   })
 }
 
-test('S8: a task runs although its client hung up, exactly once', async (t) => {
+test('S8, T16: a task runs although its client hung up, exactly once', async (t) => {
   let app: App
   let runs = 0
   const routes = {
@@ -171,7 +171,7 @@ test('S8: a task runs although its client hung up, exactly once', async (t) => {
   assert.equal(runs, 1)
 })
 
-test('a task that was added runs although the handler then throws', async (t) => {
+test('T15: a task that was added runs although the handler then throws', async (t) => {
   let app: App
   let runs = 0
   const routes = {
@@ -204,7 +204,7 @@ test('a client that never reads its reply holds its task back for a while only',
   assert.equal(socket.destroyed, false)
 })
 
-test('a full queue is 503 with Retry-After, and nothing is half accepted', async (t) => {
+test('T13: a full queue is 503 with Retry-After, and nothing is half accepted', async (t) => {
   const app = await startApp(t, { CAPACITY: '1' })
   const letGo = await holdSlot(app)
   const refused = await post(`${app.url}/process`, {})
@@ -309,13 +309,13 @@ test('a definition that takes the name of another is refused at the start', asyn
   )
 })
 
-test('a port in use is refused at the start', async (t) => {
+test('X8: a port in use is refused at the start', async (t) => {
   const { url } = await startApp(t)
   const settings = readSettings({ PORT: new URL(url).port, LOG_LEVEL: 'silent', JOURNAL: 'off' })
   await assert.rejects(createApp(settings), /EADDRINUSE/)
 })
 
-test('while draining: not ready, but alive; new work is 503; what runs ends; then nobody answers', async (t) => {
+test('T14, X2: while draining: not ready, but alive; new work is 503; what runs ends; then nobody answers', async (t) => {
   const app = await startApp(t)
   const watcher = await connectSocket(t, app.url)
   const { opened, open } = latch()
@@ -360,7 +360,7 @@ test('who watches all tasks hears their end before the goodbye', async (t) => {
   await closed
 })
 
-test('closing cuts idle connections and tells of tasks that were lost', async (t) => {
+test('X2: closing cuts idle connections and tells of tasks that were lost', async (t) => {
   const app = await startApp(t, { WORK_SECONDS: '60', JOURNAL: 'off' })
   const idle = connect(Number(new URL(app.url).port), '127.0.0.1')
   await once(idle, 'connect')

@@ -51,7 +51,7 @@ test('nobody follows somebody else’s list by another name', async (t) => {
   }
 })
 
-test('A9: a task is followed by its owner and by an admin; to others it is not there', async (t) => {
+test('A9, W8: a task is followed by its owner and by an admin; to others it is not there', async (t) => {
   const { url, tasks } = await startGuarded(t)
   const { opened, open } = latch()
   const { id } = await tasks.add(() => opened, undefined, { owner: 'alice' })

@@ -149,7 +149,7 @@ for (const [method, path] of [
   ['DELETE', ''],
   ['POST', '/retry'],
 ] as const) {
-  test(`${method} /tasks/unknown${path} is 404`, async (t) => {
+  test(`T11: ${method} /tasks/unknown${path} is 404`, async (t) => {
     const { url } = await startApp(t)
     assert.equal((await fetch(`${url}/tasks/unknown${path}`, { method })).status, 404)
   })

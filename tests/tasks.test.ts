@@ -9,7 +9,7 @@ import {
   TaskQueue,
   type TaskQueueOptions,
 } from '../tasks.ts'
-import { fail, latch, revokedProxy, silent, until } from './helpers.ts'
+import { fail, latch, revokedProxy, silent, until } from './basics.ts'
 
 const queue = (options: Partial<TaskQueueOptions> = {}) =>
   new TaskQueue({ concurrency: 8, capacity: 1_000, keep: 100, log: silent, ...options })
@@ -83,34 +83,70 @@ const SHAPE = (
 ).split(' ')
 
 const thrown: [what: string, task: () => unknown, message: RegExp][] = [
-  ['throws at once', () => fail(new Error('at once')), /^at once$/],
-  ['rejects later', async () => fail(await delay(1, new Error('later'))), /^later$/],
-  ['throws undefined', () => fail(undefined), /^undefined$/],
-  ['throws null', () => fail(null), /^null$/],
-  ['throws a string', () => fail('text'), /^text$/],
+  ['T1: a task that throws at once', () => fail(new Error('at once')), /^at once$/],
   [
-    'throws what has no text',
+    'T2: a task that rejects later',
+    async () => fail(await delay(1, new Error('later'))),
+    /^later$/,
+  ],
+  ['T3: a task that throws undefined', () => fail(undefined), /^undefined$/],
+  ['T3: a task that throws null', () => fail(null), /^null$/],
+  ['T3: a task that throws a string', () => fail('text'), /^text$/],
+  [
+    'T3: a task that throws what has no text',
     () => fail({ toString: () => fail(new Error('no')) }),
     /^unreadable$/,
   ],
-  ['throws a frozen error', () => fail(Object.freeze(new Error('frozen'))), /^frozen$/],
-  ['throws 10 MB', () => fail(new Error('x'.repeat(10_000_000))), /^x{896}$/],
-  ['returns a cycle', () => cycle(), /circular/i],
-  ['returns a BigInt', () => 1n, /BigInt/],
-  ['returns a function', () => () => {}, /function/],
-  ['returns more than 4 MiB', () => 'x'.repeat(4 * 1_048_576), /4194304/],
-  ['throws a revoked proxy', () => fail(revokedProxy()), /^unreadable$/],
-  ['rejects with one', async () => fail(revokedProxy()), /^unreadable$/],
-  ['returns one', () => revokedProxy(), /revoked/],
   [
-    'throws a proxy that throws',
+    'T3: a task that throws a frozen error',
+    () => fail(Object.freeze(new Error('frozen'))),
+    /^frozen$/,
+  ],
+  ['T3: a task that throws its own cause', () => fail(ownCause()), /^own$/],
+  [
+    'T3: a task that throws an error without a readable message',
+    () => fail(mute()),
+    /^unreadable$/,
+  ],
+  ['T3: a task that throws 10 MB', () => fail(new Error('x'.repeat(10_000_000))), /^x{896}$/],
+  ['T17: a task that returns a cycle', () => cycle(), /circular/i],
+  ['T17: a task that returns a BigInt', () => 1n, /BigInt/],
+  ['T17: a task that returns a function', () => () => {}, /function/],
+  ['T17: a task that returns more than 4 MiB', () => 'x'.repeat(4 * 1_048_576), /4194304/],
+  ['T3: a task that throws a revoked proxy', () => fail(revokedProxy()), /^unreadable$/],
+  [
+    'T3: a task that rejects with a revoked proxy',
+    async () => fail(revokedProxy()),
+    /^unreadable$/,
+  ],
+  ['T17: a task that returns a revoked proxy', () => revokedProxy(), /revoked/],
+  [
+    'T3: a task that throws a proxy that throws',
     () => fail(new Proxy({}, { getPrototypeOf: () => fail(1) })),
     /object/,
   ],
-  ['returns 4,000 levels', () => JSON.parse('['.repeat(4_000) + ']'.repeat(4_000)), /32 levels/],
-  // biome-ignore lint/suspicious/noThenProperty: what a task returns may be anything
-  ['returns a thenable that throws', () => ({ then: () => fail(new Error('then')) }), /^then$/],
+  [
+    'T17: a task that returns 4,000 levels',
+    () => JSON.parse('['.repeat(4_000) + ']'.repeat(4_000)),
+    /32 levels/,
+  ],
+  [
+    'T2: a task that returns a thenable that throws',
+    // biome-ignore lint/suspicious/noThenProperty: what a task returns may be anything
+    () => ({ then: () => fail(new Error('then')) }),
+    /^then$/,
+  ],
 ]
+
+function ownCause(): Error {
+  const error = new Error('own')
+  error.cause = error
+  return error
+}
+
+function mute(): Error {
+  return Object.defineProperty(new Error(), 'message', { get: () => fail(new Error('no')) })
+}
 
 function cycle(): unknown {
   const self: { self?: unknown } = {}
@@ -119,7 +155,7 @@ function cycle(): unknown {
 }
 
 for (const [what, work, message] of thrown) {
-  test(`a task that ${what} is failed, and the next one runs`, async () => {
+  test(`${what} is failed, and the next one runs`, async () => {
     const tasks = queue({ concurrency: 1 })
 
     const bad = await tasks.add(work)
@@ -134,7 +170,7 @@ for (const [what, work, message] of thrown) {
   })
 }
 
-test('a task that rejects after it resolved keeps its result', async () => {
+test('T4: a task that rejects after it resolved keeps its result', async () => {
   const tasks = queue()
   const { id } = await tasks.add(() => {
     return new Promise((resolve, reject) => {
@@ -267,7 +303,7 @@ for (const [what, payload] of noJson) {
   })
 }
 
-test('a full queue refuses, and takes tasks again when one has ended', async () => {
+test('T13: a full queue refuses, and takes tasks again when one has ended', async () => {
   const tasks = queue({ capacity: 2, concurrency: 1 })
   const first = latch()
   await tasks.add(() => first.opened)
@@ -300,7 +336,7 @@ test('payloads have a bound in bytes, which is free again when the tasks have en
   await tasks.idle()
 })
 
-test('the last finished tasks are remembered, the failed ones longest', async () => {
+test('T18: the last finished tasks are remembered, the failed ones longest', async () => {
   const tasks = queue({ keep: 2, concurrency: 1 })
   const failed = await tasks.add(() => fail(new Error('no')))
   for (let i = 0; i < 5; i++) await tasks.add(() => i)
@@ -324,7 +360,7 @@ test('with nothing to keep, nothing is kept', async () => {
   assert.equal(await tasks.find(id), undefined)
 })
 
-test('a task that adds tasks without end fills the queue and no more', async () => {
+test('T12: a task that adds tasks without end fills the queue and no more', async () => {
   const tasks = queue({ capacity: 50 })
   let refused = false
   const breed = async (): Promise<void> => {
@@ -378,7 +414,7 @@ test('a listener that throws disturbs no task', async () => {
   assert.equal((await tasks.find(id))?.result, 'fine')
 })
 
-test('draining refuses new tasks and lets the accepted ones end', async () => {
+test('T14: draining refuses new tasks and lets the accepted ones end', async () => {
   const tasks = queue({ concurrency: 1 })
   const first = await tasks.add(() => delay(5))
   const second = await tasks.add(() => 'second')

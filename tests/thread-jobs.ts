@@ -5,7 +5,7 @@ import type { TaskContext } from '../lib/context.ts'
 import { defineTask } from '../lib/definition.ts'
 import { NonRetryableError } from '../lib/retry.ts'
 
-// Not from helpers.ts: a thread would load the whole server with it.
+// Not from basics.ts: each thread would load all of it.
 function fail(error: unknown): never {
   throw error
 }

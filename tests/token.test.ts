@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Auth } from '../lib/auth.ts'
 import { verifyJwt } from '../lib/jwt.ts'
-import { SECRET } from './tokens.ts'
+import { tokenFor } from '../lib/token.ts'
+import { SECRET } from './secret.ts'
 
 /** The program as `npm run token -- …` starts it. */
-function run(args: string[], env: NodeJS.ProcessEnv = { AUTH_SECRET: SECRET }) {
+function run(args: string[]) {
   const program = ['--import', 'tsx', 'lib/token.ts', ...args]
-  const options = { cwd: join(import.meta.dirname, '..'), env: { ...process.env, ...env } }
+  const env = { ...process.env, AUTH_SECRET: SECRET }
+  const options = { cwd: join(import.meta.dirname, '..'), env }
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, program, options, (error, stdout, stderr) => {
       resolve({ code: error?.code ?? 0, stdout, stderr })
@@ -17,14 +19,14 @@ function run(args: string[], env: NodeJS.ProcessEnv = { AUTH_SECRET: SECRET }) {
   })
 }
 
-const claimsIn = (stdout: string) => verifyJwt(stdout.trimEnd(), SECRET)!
+const claimsIn = (token: string) => verifyJwt(token, SECRET)!
 
 test('the token alone is on stdout, good for an hour, and the server takes it', async () => {
   const before = Date.now() / 1_000
   const { code, stdout, stderr } = await run(['alice'])
   assert.deepEqual([code, stderr], [0, ''])
   assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/)
-  const { sub, admin, iat, exp } = claimsIn(stdout)
+  const { sub, admin, iat, exp } = claimsIn(stdout.trimEnd())
   assert.deepEqual([sub, admin, exp - Number(iat)], ['alice', undefined, 3_600])
   assert.ok(exp >= Math.floor(before) + 3_600)
   const query = new URLSearchParams({ token: stdout.trimEnd() })
@@ -37,8 +39,10 @@ for (const [ttl, seconds] of [
   ['2h', 7_200],
   ['7d', 604_800],
 ] as const) {
-  test(`an admin’s token of ${ttl} is good for ${seconds} s`, async () => {
-    const { sub, admin, iat, exp } = claimsIn((await run(['--admin', '--ttl', ttl, 'ops'])).stdout)
+  test(`an admin’s token of ${ttl} is good for ${seconds} s`, () => {
+    const answer = tokenFor(['--admin', '--ttl', ttl, 'ops'], { AUTH_SECRET: SECRET })
+    assert.ok('token' in answer)
+    const { sub, admin, iat, exp } = claimsIn(answer.token)
     assert.deepEqual([sub, admin, exp - Number(iat)], ['ops', true, seconds])
   })
 }
@@ -69,11 +73,18 @@ const refused: [what: string, args: string[], env: NodeJS.ProcessEnv, message: R
 ]
 
 for (const [what, args, env, message] of refused) {
-  test(`${what}: one line on stderr that says so, and exit code 1`, async () => {
-    const { code, stdout, stderr } = await run(args, env)
-    assert.deepEqual([code, stdout], [1, ''])
-    assert.match(stderr, message)
-    assert.match(stderr, /^[^\n]+\n$/)
-    for (const text of [SECRET, 'hunter2']) assert.ok(!stderr.includes(text))
+  test(`${what}: one line that says so, and no token`, () => {
+    const answer = tokenFor(args, env)
+    assert.ok('refusal' in answer)
+    assert.match(answer.refusal, message)
+    assert.match(answer.refusal, /^[^\n]+$/)
+    for (const text of [SECRET, 'hunter2']) assert.ok(!answer.refusal.includes(text))
   })
 }
+
+test('why there is no token is alone on stderr, and the exit code is 1', async () => {
+  const args = ['alice', '--ttl', '-1h'] // of which Node says more than one line
+  const { code, stdout, stderr } = await run(args)
+  const expected = tokenFor(args, { AUTH_SECRET: SECRET })
+  assert.deepEqual([code, stdout, { refusal: stderr.trimEnd() }], [1, '', expected])
+})

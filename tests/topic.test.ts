@@ -5,7 +5,7 @@ import type { Batch, Frame } from '../lib/frame.ts'
 import { Archive } from '../lib/history.ts'
 import type { TopicKind } from '../lib/protocol.ts'
 import { Topic } from '../lib/topic.ts'
-import { type Json, until } from './helpers.ts'
+import { type Json, until } from './basics.ts'
 
 const LOTS = 1_048_576
 
@@ -140,7 +140,7 @@ test('data that cannot be written takes no offset, and nobody hears of it', () =
   )
 })
 
-test('a follower that breaks off in the middle changes nothing for the others', () => {
+test('W15: a follower that breaks off in the middle changes nothing for the others', () => {
   const topic = topicOf('room:a')
   const before = join(topic, 'alice')
   const leaver = topic.subscribe({ user: 'bob', deliver: () => topic.unsubscribe(leaver) })

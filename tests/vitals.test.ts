@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { type TestContext, test } from 'node:test'
 import { Metrics } from '../lib/metrics.ts'
 import { measureProcess } from '../lib/vitals.ts'
-import { until } from './helpers.ts'
+import { until } from './basics.ts'
 
 /** Reads all figures; `stop` ends the measuring. */
 function measure(t: TestContext) {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { writeLog } from '../jobs/write-log.ts'
 import { AbortableContext } from '../lib/context.ts'
-import { silent, temporaryFolder } from './helpers.ts'
+import { silent, temporaryFolder } from './basics.ts'
 
 const context = (attempt = 1) => new AbortableContext('id', attempt, silent)
 
@@ -25,7 +25,7 @@ test('the first so many attempts throw, and write nothing', async (t) => {
   assert.equal(await readFile(file, 'utf8'), 'one\n')
 })
 
-test('a file that cannot be written fails the task', async () => {
+test('X11: a file that cannot be written fails the task', async () => {
   const { work } = writeLog('/', 0)
   await assert.rejects(async () => work({ line: 'one', fail: 0 }, context()), { code: 'EISDIR' })
 })

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Sender, WebSocket } from 'ws'
+import { WebSocket } from 'ws'
 import { readSettings } from '../lib/config.ts'
 import { Origins } from '../lib/origin.ts'
 import { Hub } from '../ws.ts'
+import { closeOf, connectRaw, meaningOf, talk, textOf, V1 } from './frames.ts'
 import { handshake } from './handshake.ts'
 import {
   connectSocket,
-  exchange,
   type Json,
   latch,
   post,
@@ -34,7 +34,7 @@ test('without a subprotocol what is said comes back', async (t) => {
 })
 
 for (const protocol of [null, 'meanwhile.v1']) {
-  test(`a binary frame closes ${protocol ?? 'the echo'} with 1003`, async (t) => {
+  test(`F25: a binary frame closes ${protocol ?? 'the echo'} with 1003`, async (t) => {
     const { url } = await startApp(t)
     const socket = await connectSocket(t, url, { protocol })
     socket.socket.send(Buffer.from([1, 2, 3]))
@@ -58,40 +58,7 @@ test('what came ahead of a close frame, in the same segment, is answered ahead o
   assert.equal(Buffer.concat(chunks).toString('latin1'), `${echo}${echo}\x88\x00`)
 })
 
-// — frames against the RFC —
-
-const frames: [what: string, frame: Buffer, code: number][] = [
-  ['a frame without a mask', Buffer.from([0x81, 0x02, 0x68, 0x69]), 1002],
-  ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 1002],
-  ['an unknown opcode', Buffer.from([0x83, 0x80, 0, 0, 0, 0]), 1002],
-  ['a continuation of nothing', Buffer.from([0x80, 0x80, 0, 0, 0, 0]), 1002],
-  ['a ping in fragments', Buffer.from([0x09, 0x80, 0, 0, 0, 0]), 1002],
-  ['text that is no UTF-8', Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]), 1007],
-  ['a frame of 65,537 bytes', Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]), 1009],
-  ['a length of 2^63', Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 1009],
-  [
-    '65 fragments',
-    Buffer.concat([fragment(1), ...Array.from({ length: 64 }, () => fragment(0))]),
-    1008,
-  ],
-  ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'), 1002],
-]
-
-function fragment(opcode: number): Buffer {
-  return Buffer.from([opcode, 0x81, 0, 0, 0, 0, 0x61])
-}
-
-for (const [what, frame, code] of frames) {
-  test(`${what} closes with ${code}, and the server goes on`, async (t) => {
-    const { url, hub } = await startApp(t)
-    const answer = await exchange(url, Buffer.concat([Buffer.from(handshake()), frame]))
-    const closing = Buffer.from(answer.slice(answer.indexOf('\r\n\r\n') + 4), 'latin1')
-    assert.equal(closing[0], 0x88)
-    assert.equal(closing.readUInt16BE(2), code)
-    assert.equal((await fetch(`${url}/healthz`)).status, 200)
-    await until(() => hub.size === 0)
-  })
-}
+// — frames: see faults/frames.test.ts —
 
 test('random bytes after the handshake never end the server', async (t) => {
   const { url } = await startApp(t)
@@ -219,7 +186,7 @@ test('a task topic begins with the present state, then come the changes', async 
   assert.deepEqual([last.data.state, last.offset], ['succeeded', 1])
 })
 
-test('the topic of a finished task tells its end at once', async (t) => {
+test('W8: the topic of a finished task tells its end at once', async (t) => {
   const app = await startApp(t)
   const { id } = await app.tasks.add(() => 42)
   await app.tasks.idle()
@@ -252,43 +219,13 @@ test('the topic of all tasks begins with the newest, then come changed ones toge
   }
 })
 
-/** A raw socket that has shaken hands, and answers nothing by itself. */
-async function connectRaw(t: TestContext, url: string, user: string): Promise<Socket> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1')
-  t.after(() => socket.destroy())
-  socket.on('error', () => {})
-  const protocol = { 'Sec-WebSocket-Protocol': 'meanwhile.v1' }
-  socket.write(handshake(protocol, `GET /ws?user=${user} HTTP/1.1`))
-  await once(socket, 'data')
-  socket.resume()
-  return socket
-}
-
-/** A client's frame. */
-function clientFrame(opcode: number, payload = ''): Buffer {
-  const mask = { mask: true, maskBuffer: Buffer.alloc(4), fin: true, rsv1: false, readOnly: false }
-  return Buffer.concat(Sender.frame(Buffer.from(payload), { ...mask, opcode }))
-}
-
-const clientText = (message: object) => clientFrame(1, JSON.stringify(message))
-
-/** The payloads of the server's frames, none of which is longer than 125 bytes. */
-function shortFrames(bytes: Buffer): { opcode: number; payload: Buffer }[] {
-  const frames = []
-  for (let at = 0; at < bytes.length; ) {
-    const length = bytes[at + 1]!
-    frames.push({ opcode: bytes[at]! & 15, payload: bytes.subarray(at + 2, at + 2 + length) })
-    at += 2 + length
-  }
-  return frames
-}
-
 /** A hub whose look-up of tasks is in the hands of the test, behind a server of its own. */
 async function startHub(t: TestContext, lookUp: () => Promise<unknown>) {
   const settings = readSettings({})
   const hub = new Hub({
     ...settings,
     path: '/ws',
+    maxConnectionsPerUser: settings.maxConnections,
     log: silent,
     origins: new Origins(settings),
     isDraining: () => false,
@@ -429,7 +366,7 @@ const positions: [what: string, since: object, recovered: boolean, offsets: numb
 ]
 
 for (const [what, position, recovered, offsets] of positions) {
-  test(`who comes back with ${what} ${recovered ? 'gets what it missed' : 'is told that something may be missing'}`, async (t) => {
+  test(`W12: who comes back with ${what} ${recovered ? 'gets what it missed' : 'is told that something may be missing'}`, async (t) => {
     const { url, hub } = await startApp(t, { HISTORY: '3' })
     const first = await connectSocket(t, url)
     const { epoch } = await first.ask({ type: 'subscribe', topic: 'room:a' })
@@ -525,7 +462,7 @@ test('many who come back while a fan-out is under way get the rest of it once', 
   for (const offsets of heard) assert.deepEqual(offsets, all)
 })
 
-test('a message that is sent again, on another connection, is there once', async (t) => {
+test('W11: a message that is sent again, on another connection, is there once', async (t) => {
   const { url, hub } = await startApp(t)
   const listener = await connectSocket(t, url)
   await listener.ask({ type: 'subscribe', topic: 'room:a' })
@@ -662,7 +599,7 @@ test('what a flood says beyond its bound is not heard by anybody', async (t) => 
   assert.equal(await hub.publish('room:a', 'after'), 4)
 })
 
-test('what comes behind a frame that closed the connection is not heard', async (t) => {
+test('W17: what comes behind a frame that closed the connection is not heard', async (t) => {
   const { url, hub } = await startApp(t)
   const listener = await connectSocket(t, url)
   await listener.ask({ type: 'subscribe', topic: 'room:a' })
@@ -673,17 +610,14 @@ test('what comes behind a frame that closed the connection is not heard', async 
   assert.equal(await hub.publish('room:a', 'after'), 1)
 })
 
-test('of a thousand messages in one segment the surplus is told once, then it is closed', async (t) => {
+test('W9: of a thousand messages in one segment the surplus is told once, then it is closed', async (t) => {
   const { url, hub } = await startApp(t)
-  const publish = (n: number) => clientText({ type: 'publish', id: n, topic: 'room:a', data: n })
+  const publish = (n: number) => textOf({ type: 'publish', id: n, topic: 'room:a', data: n })
   const flood = Array.from({ length: 1_000 }, (_, n) => publish(n))
-  const start = Buffer.from(handshake({ 'Sec-WebSocket-Protocol': 'meanwhile.v1' }))
 
-  const bytes = await exchange(url, Buffer.concat([start, ...flood, clientFrame(8)]))
-  const frames = shortFrames(Buffer.from(bytes.slice(bytes.indexOf('\r\n\r\n') + 4), 'latin1'))
+  const frames = await talk(url, Buffer.concat([...flood, closeOf()]), V1)
 
-  const closing = frames.pop()!
-  assert.deepEqual([closing.opcode, closing.payload.readUInt16BE()], [8, 1008])
+  assert.equal(meaningOf(frames.pop()!), 1008)
   const answers = frames.map(({ payload }) => JSON.parse(String(payload)))
   const error = answers.pop()
   assert.deepEqual([error.type, error.code], ['error', 'rate_limited'])
@@ -700,14 +634,14 @@ test('a flood of the protocol’s own pings is closed with 1008', async (t) => {
   assert.equal(await socket.closed, 1008)
 })
 
-test('a flood of pongs that nobody asked for is closed with 1008', async (t) => {
+test('F7: a flood of pongs that nobody asked for is closed with 1008', async (t) => {
   const { url } = await startApp(t)
   const socket = await connectSocket(t, url)
   for (let n = 0; n < 100; n++) socket.socket.pong()
   assert.equal(await socket.closed, 1008)
 })
 
-test('who talks exactly at the rate is never cut', async (t) => {
+test('W10: who talks exactly at the rate is never cut', async (t) => {
   const { url } = await startApp(t, { MESSAGE_RATE: '200', MESSAGE_BURST: '3' })
   const socket = await connectSocket(t, url)
   // Never more than the time that has gone by allows: late timers are not made up for.
@@ -744,8 +678,8 @@ test('S10: a peer that does not answer a heartbeat is gone within two, from its 
   const { url, hub } = await startApp(t, { HEARTBEAT_SECONDS: '0.5' })
   const alive = await connectSocket(t, url, { user: 'alice' })
   await alive.ask({ type: 'subscribe', topic: 'room:a' })
-  const dead = await connectRaw(t, url, 'bob')
-  dead.write(clientText({ type: 'subscribe', id: 1, topic: 'room:a' })) // and never a pong
+  const dead = await connectRaw(t, url, { query: '?user=bob' })
+  dead.write(textOf({ type: 'subscribe', id: 1, topic: 'room:a' })) // and never a pong
   const presence = (user: string) => async () => {
     const { joined, left } = await alive.nextOf('presence')
     return [...joined, ...left].includes(user)
@@ -770,7 +704,7 @@ test('a socket that leaves takes its subscriptions with it', async (t) => {
   assert.equal(hub.isFollowed('room:a'), false)
 })
 
-test('stopping says goodbye, closes with 1001, and cuts off who does not answer', async (t) => {
+test('X4: stopping says goodbye, closes with 1001, and cuts off who does not answer', async (t) => {
   const app = await startApp(t)
   const polite = await connectSocket(t, app.url)
   const { port } = new URL(app.url)

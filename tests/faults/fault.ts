@@ -3,14 +3,28 @@
 // closed, nothing of the server itself. A title begins with the row's name in README.md.
 
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { before, type TestContext, test } from 'node:test'
+import { compact, createLog } from '../../lib/log.ts'
 import { within } from '../../lib/within.ts'
 import type { Additions, App } from '../../server.ts'
 import { request } from '../exchanges.ts'
-import { connectSocket, type Scope, scoped, startApp, statusOf } from '../helpers.ts'
+import {
+  connectSocket,
+  type Json,
+  type Scope,
+  scoped,
+  startApp,
+  statusOf,
+  temporaryFolder,
+} from '../helpers.ts'
 import { type Footprint, footprint, settle } from './footprint.ts'
 
 export interface Fault extends App {
+  /** What the server has logged so far, at `debug` and above. */
+  readonly logged: readonly Json[]
+  /** Where `POST /process` writes its lines. */
+  readonly workFile: string
   /** For what the test opens: undone before anybody looks at what was left behind. */
   readonly scope: Scope
 }
@@ -42,9 +56,12 @@ export function faultTest(
     const empty = footprint()
     process.on('warning', warn)
     await scoped(async (server) => {
-      const app = await startApp(server, env, additions)
+      const logged: Json[] = []
+      const log = createLog('debug', (line) => logged.push(JSON.parse(line)), compact)
+      const workFile = join(await temporaryFolder(server), 'log.txt')
+      const app = await startApp(server, { WORK_FILE: workFile, ...env }, { log, ...additions })
       const idle = footprintOf(app)
-      await scoped((scope) => body({ ...app, scope }, t))
+      await scoped((scope) => body({ ...app, logged, workFile, scope }, t))
       await settle(idle, () => footprintOf(app))
       await checkHealth(app.url)
     })

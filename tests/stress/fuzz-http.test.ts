@@ -1,0 +1,88 @@
+// 10,000 mutated HTTP requests against a live server, open and guarded: it lives, nothing answers 500,
+// whatever was valid has the right answer, and memory returns.
+
+import assert from 'node:assert/strict'
+import { type Answer, answersIn, checkAnswer, isLast } from './answers.ts'
+import { fuzzTest, type Tally } from './fuzz.ts'
+import { bytesOfCase, expectedOf, type HttpCase, httpCase, MAX_BODY } from './http-cases.ts'
+import type { Subject } from './subject.ts'
+import { Talk } from './talk.ts'
+import { levelTasks, makeTasks, NAMED, settings, type World } from './world.ts'
+
+/** Some third of what is seen. */
+const SEEN = {
+  ...{ '101': 20, '200': 900, '202': 300, '204': 30, '403': 200, '404': 700, '405': 200 },
+  ...{ '409': 70, '413': 40, '415': 60, '417': 80, '421': 30, '422': 150, '426': 40, '505': 80 },
+  'known in advance': 2_500,
+}
+
+const isMutated = ({ requests, mutations, splice }: HttpCase) =>
+  mutations.length > 0 || splice || requests.some(({ body }) => body && body.edits.length > 0)
+
+async function play(
+  subject: Subject,
+  cases: readonly HttpCase[],
+  tally: Tally,
+  isOpen: boolean,
+): Promise<void> {
+  const world = { isOpen, ids: await makeTasks(subject) }
+  const all = await Promise.allSettled(cases.map((one) => playOne(subject, one, world, tally)))
+  for (const one of all) if (one.status === 'rejected') throw one.reason
+}
+
+async function playOne(subject: Subject, one: HttpCase, world: World, tally: Tally): Promise<void> {
+  const expected = expectedOf(one, world)
+  const talk = new Talk(subject.port)
+  await talk.send(bytesOfCase(one, world), one.cuts)
+  if (one.end === 'reset') return talk.reset()
+  if (expected) await talk.until((received) => isWhole(received, expected.length))
+  else if (one.end === 'stay') await talk.quiet()
+  await talk.end()
+
+  const { answers } = answersIn(talk.received)
+  for (const answer of answers) checkAnswer(answer)
+  if (answers.length === 0) tally.add('closed without an answer')
+  for (const { status } of answers) tally.add(String(status))
+  if (!expected) return
+  tally.add('known in advance')
+  checkStatuses(answers, expected)
+}
+
+function isWhole(received: Buffer, count: number): boolean {
+  const { answers, rest } = answersIn(received)
+  return answers.length >= count && (rest.length === 0 || answers.at(-1)!.status === 101)
+}
+
+// Behind an answer that ends the connection there is none.
+function checkStatuses(answers: readonly Answer[], expected: readonly (readonly number[])[]): void {
+  const last = answers.findIndex(({ headers }) => isLast(headers))
+  const wanted = last < 0 ? expected : expected.slice(0, last + 1)
+  const statuses = answers.map(({ status }) => status)
+  const isRight =
+    statuses.length === wanted.length && wanted.every((known, i) => known.includes(statuses[i]!))
+  assert.ok(isRight, `expected ${JSON.stringify(wanted)}, got ${JSON.stringify(statuses)}`)
+}
+
+function show(one: HttpCase): string {
+  const bytes = bytesOfCase(one, { isOpen: true, ids: NAMED })
+  return `${JSON.stringify(bytes.toString('latin1'))} (latin1), in ${JSON.stringify(one.cuts)}, ${one.end}`
+}
+
+for (const [title, isOpen, share] of [
+  ['an open server outlives mutated HTTP requests', true, 0.6],
+  ['a guarded server outlives mutated HTTP requests', false, 0.4],
+] as const) {
+  fuzzTest<HttpCase>(title, {
+    file: 'fuzz-http.test.ts',
+    env: { ...settings(isOpen), MAX_BODY: String(MAX_BODY) },
+    cases: httpCase,
+    together: 40,
+    share,
+    mutatedOf: (one) => (isMutated(one) ? 1 : 0),
+    mutatedOnAverage: 0.6,
+    play: (subject, cases, tally) => play(subject, cases, tally, isOpen),
+    level: levelTasks,
+    show,
+    expected: isOpen ? SEEN : { ...SEEN, '401': 800 },
+  })
+}
