@@ -121,7 +121,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     lookUps: { ...feed.lookUps, stats: async () => stats.newest },
   })
 
-  const files = await fileRoutes(additions.files ?? STATIC)
+  const files = fileRoutes(additions.files ?? STATIC)
   const own = createRoutes({ auth, tasks, jobs, log, metrics, isDraining: () => isDraining })
   const http = new HttpServer({
     ...settings,

@@ -1,7 +1,7 @@
 // Static files, read once at the start into routes: a request can only name what is in the table,
-// never a path on disk.
+// never a path on disk. They are read synchronously: nobody waits yet, and it is ten times less work.
 
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join, relative, sep } from 'node:path'
 import type { Reply } from './reply.ts'
 import type { Routes } from './router.ts'
@@ -34,12 +34,12 @@ const PAGE_POLICY = [
 
 /**
  * A GET route for each file in the folder and below it, `/` for its `index.html`. Files of unknown
- * types, hidden ones and links are left out. Rejects if the folder can't be read.
+ * types, hidden ones and links are left out. Throws if the folder can't be read.
  */
-export async function fileRoutes(folder: string): Promise<Routes> {
+export function fileRoutes(folder: string): Routes {
   const routes: Record<string, () => Reply> = {}
-  for (const path of await filesBelow(folder)) {
-    const reply = await read(folder, path)
+  for (const path of filesBelow(folder)) {
+    const reply = read(folder, path)
     routes[`GET /${path}`] = () => reply
     if (path === 'index.html') routes['GET /'] = () => reply
   }
@@ -47,17 +47,17 @@ export async function fileRoutes(folder: string): Promise<Routes> {
 }
 
 // Relative to the folder, with `/` on every system.
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+function filesBelow(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true, recursive: true })
   return entries
     .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
     .filter((path) => !path.split('/').some((part) => part.startsWith('.')))
 }
 
-async function read(folder: string, path: string): Promise<Reply> {
+function read(folder: string, path: string): Reply {
   const type = TYPES[extname(path)]!
   const headers: Record<string, string> = { 'content-type': type, 'cache-control': 'no-cache' }
   if (extname(path) === '.html') headers['content-security-policy'] = PAGE_POLICY
-  return { status: 200, headers, body: await readFile(join(folder, path)) }
+  return { status: 200, headers, body: readFileSync(join(folder, path)) }
 }

@@ -10,7 +10,10 @@ export async function placeOf(name: string): Promise<string> {
     if (error.code === 'ENOENT' && !isLink) return name // not made yet
     throw error
   })
-  const found = await stat(path).catch(() => undefined)
+  const found = await stat(path).catch((error) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
   if (found && !found.isFile())
     throw new Error(`expected the journal to be a file: ${path} is none`)
   if (found && found.nlink > 1)

@@ -22,6 +22,7 @@ export const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
 const MAX_TEXT = 8_192 // bytes of one string
 const MAX_FIELD = 16_384 // bytes of one field
+const MAX_UNREAD = 4 * 1_048_576 // bytes that wait for whoever reads the log
 
 const scope = new AsyncLocalStorage<Fields>()
 
@@ -37,8 +38,8 @@ export function currentFields(): Fields {
 
 export function createLog(
   threshold: Level,
-  write: (line: string) => void = (line) => process.stdout.write(line),
-  format: (entry: Fields) => string = process.stdout.isTTY ? readable : compact,
+  write: (line: string) => void = writeOut,
+  format: (entry: Fields) => string = formatOut(),
 ): Log {
   const writer = (level: Level): Write => {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(threshold)) return () => {}
@@ -55,6 +56,28 @@ export function createLog(
     warn: writer('warn'),
     error: writer('error'),
   }
+}
+
+let dropped = 0 // lines
+
+// If nobody reads the log, lines are left out, and counted for when somebody does again.
+function writeOut(line: string): void {
+  const { stdout } = process
+  if (stdout.writableLength > MAX_UNREAD) {
+    dropped++
+    return
+  }
+  if (dropped > 0) {
+    const message = 'log lines were dropped, since nobody read them'
+    const entry = { time: timestamp(), level: 'warn', message, count: dropped }
+    stdout.write(`${formatOut()(entry)}\n`)
+    dropped = 0
+  }
+  stdout.write(line)
+}
+
+function formatOut(): typeof compact {
+  return process.stdout.isTTY ? readable : compact
 }
 
 /** One line of JSON. Written field by field, so that one that can't be written costs only itself. */

@@ -6,7 +6,6 @@ import { pathToFileURL } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 import { describeError } from './errors.ts'
 import { createLog, type Log, withFields } from './log.ts'
-import { within } from './within.ts'
 
 export interface Stoppable {
   readonly log: Log
@@ -16,6 +15,7 @@ export interface Stoppable {
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const // of a second one: 128 + its number
 const CRASH_DRAIN = 2_000 // milliseconds
+const CRASH_END = 3_000 // milliseconds
 const NPM_ECHO = 100 // milliseconds
 
 /** Whether the module is the program that was started. */
@@ -61,7 +61,8 @@ function stopOnSignals(starting: Promise<Stoppable>): void {
     since = performance.now()
     const app = await starting
     app.log.info('stopping', { signal })
-    process.exit((await app.close()) ? 0 : 1)
+    if (!(await app.close())) process.exitCode = 1
+    process.exit() // with 1 also after a crash meanwhile
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
@@ -75,16 +76,28 @@ function isNpmEcho(milliseconds: number): boolean {
 // After a throw that nobody caught no state can be trusted: save what can be, then start afresh.
 function stopOnCrash(starting: Promise<Stoppable>): void {
   let isCrashing = false
-  process.on('uncaughtException', async (error, origin) => {
-    const { log, close } = await starting
+  let log = createLog('error') // until the app has one
+  const ready = (app: Stoppable) => {
+    log = app.log
+  }
+  starting.then(ready, () => {})
+  process.on('uncaughtException', (error, origin) => {
+    process.exitCode = 1 // also if a signal, or nothing more to do, ends the process meanwhile
+    if (!isCrashing) withFields({}, () => stopCrashed(starting)) // no longer about what threw
+    isCrashing = true
     const message = origin === 'unhandledRejection' ? 'unhandled rejection' : 'uncaught exception'
     log.error(message, { error })
-    if (isCrashing) return
-    isCrashing = true
-    const closing = withFields({}, () => close(CRASH_DRAIN, true)) // no longer about what threw
-    await within(CRASH_DRAIN, closing).catch((cause) => {
-      log.error('could not stop', { error: cause })
-    })
-    process.exit(1)
   })
+}
+
+// Ends in time, though the start or the stop should hang.
+async function stopCrashed(starting: Promise<Stoppable>): Promise<void> {
+  setTimeout(() => process.exit(1), CRASH_END)
+  const { log, close } = await starting
+  try {
+    await close(CRASH_DRAIN, true)
+  } catch (error) {
+    log.error('could not stop', { error })
+  }
+  process.exit(1)
 }

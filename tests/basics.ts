@@ -16,6 +16,16 @@ export interface Scope {
   after(undo: () => unknown): void
 }
 
+/** Runs it with a scope, and undoes in the end what it has done, in order, as `node:test` does. */
+export async function scoped(body: (scope: Scope) => Promise<unknown>): Promise<void> {
+  const undone: (() => unknown)[] = []
+  try {
+    await body({ after: (undo) => undone.push(undo) })
+  } finally {
+    for (const undo of undone) await undo()
+  }
+}
+
 export const silent: Log = createLog('silent')
 
 /** A folder of its own for the test, gone with it. */

@@ -87,7 +87,7 @@ const bad: [variable: string, value: string][] = [
 ]
 
 for (const [variable, value] of bad) {
-  test(`${variable}=${value} is refused, with its name, what was expected and what came`, () => {
+  test(`X16: ${variable}=${value} is refused, with its name, what was expected and what came`, () => {
     assert.throws(
       () => readSettings({ [variable]: value }),
       (error) => {
@@ -109,12 +109,12 @@ test('a secret has at least 32 bytes, and none is none', () => {
   }
 })
 
-test('a secret that is empty is refused: somebody meant to have one', () => {
+test('X16: a secret that is empty is refused: somebody meant to have one', () => {
   assert.throws(() => readSettings({ AUTH_SECRET: '' }), /AUTH_SECRET must be .*, got 0 bytes/)
 })
 
 for (const secret of ['hunter2', 'x'.repeat(31), 'ü'.repeat(15)]) {
-  test(`a secret of ${Buffer.byteLength(secret)} bytes is refused, and shown to nobody`, () => {
+  test(`X16: a secret of ${Buffer.byteLength(secret)} bytes is refused, and shown to nobody`, () => {
     assert.throws(
       () => readSettings({ AUTH_SECRET: secret }),
       (error) => {
@@ -165,7 +165,7 @@ const malformed: [variable: string, value: string][] = [
 ]
 
 for (const [variable, value] of malformed) {
-  test(`also with a secret ${variable}=${value} is refused, since it is malformed`, () => {
+  test(`X16: also with a secret ${variable}=${value} is refused, since it is malformed`, () => {
     const read = () => readSettings({ AUTH_SECRET: SECRET, [variable]: value })
     const escaped = value.replace(/[.*]/g, '\\$&')
     assert.throws(read, new RegExp(`^SettingsError: ${variable} must be .+, got "${escaped}"$`))

@@ -70,7 +70,7 @@ test('a heartbeat that was stopped can be started again', async (t) => {
   await one.asked
 })
 
-test('T7: what came while the event loop was blocked counts as a sign of life', async (t) => {
+test('T7, X14: what came while the event loop was blocked counts as a sign of life', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   t.after(() => server.close())
   await once(server, 'listening')

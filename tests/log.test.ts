@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { compact, createLog, type Fields, readable, withFields } from '../lib/log.ts'
+import { spawnProgram } from './basics.ts'
 
 function capture(level: Parameters<typeof createLog>[0] = 'debug', format = compact) {
   const lines: string[] = []
@@ -32,7 +33,7 @@ test('silent writes nothing', () => {
 })
 
 for (const format of [compact, readable]) {
-  test(`nothing can break a ${format.name} line or steer a terminal`, () => {
+  test(`X17: nothing can break a ${format.name} line or steer a terminal`, () => {
     const { lines, log } = capture('info', format)
     const nasty = 'a\r\n{"level":"error"}\u001b[31m\u0085\u2028\u2029\u007f'
     log.info(nasty, { path: nasty, error: new Error(nasty) })
@@ -87,6 +88,23 @@ test('a text of 10 MB does not make a line of 10 MB', () => {
   assert.ok(lines[0]!.length < 50_000)
 })
 
+test('X11: lines that nobody reads do not pile up; how many were dropped is told', async (t) => {
+  const program = `
+    import { createLog } from './lib/log.ts'
+    const log = createLog('info')
+    const text = 'x'.repeat(8_000)
+    for (let i = 0; i < 3_000; i++) log.info('one', { text })
+    const { writableLength } = process.stdout
+    process.stdout.once('drain', () => log.info('last', { writableLength }))`
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
+  const { line } = spawnProgram(t, {}, args)
+  const { level, count } = await line('log lines were dropped, since nobody read them')
+  const { writableLength } = await line('last')
+  assert.equal(level, 'warn')
+  assert.ok(count > 1_000 && count < 3_000, `${count} lines were dropped`)
+  assert.ok(writableLength < 5_000_000, `${writableLength} bytes wait`)
+})
+
 test('an object of 10 MB does not make a line of 10 MB, and the line is still JSON', () => {
   const { lines, log } = capture()
   log.info('big', { big: Array.from({ length: 300_000 }, (_, i) => ({ i })), after: 1 })
@@ -101,7 +119,7 @@ test('no field takes the place of time, level or message', () => {
   assert.deepEqual([message, level, typeof time], ['real', 'info', 'string'])
 })
 
-test('the name of a field cannot break a readable line either', () => {
+test('X17: the name of a field cannot break a readable line either', () => {
   const { lines, log } = capture('info', readable)
   log.info('x', { 'a\n00:00:00 error forged': 1 })
   assert.equal(lines[0]!.split('\n').length, 2)

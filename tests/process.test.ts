@@ -18,7 +18,7 @@ import {
 } from './helpers.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  test(`${signal} lets what runs end, says goodbye and exits 0`, async (t) => {
+  test(`X2, X5: ${signal} lets what runs end, says goodbye and exits 0`, async (t) => {
     const server = await spawnServer(t, { WORK_SECONDS: '0.5' })
     const socket = await connectSocket(t, server.url)
     await post(`${server.url}/process`, {})
@@ -33,13 +33,13 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
-test('SIGTERM with nothing to do exits 0', async (t) => {
+test('X1: SIGTERM with nothing to do exits 0', async (t) => {
   const server = await spawnServer(t)
   server.child.kill('SIGTERM')
   assert.equal(await server.exited, 0)
 })
 
-test('a task that does not end in time is named, and the exit code is 1', async (t) => {
+test('X4: a task that does not end in time is named, and the exit code is 1', async (t) => {
   const env = { WORK_SECONDS: '60', DRAIN_SECONDS: '0.5', JOURNAL: 'off' }
   const server = await spawnServer(t, env)
   await post(`${server.url}/process`, {})
@@ -48,7 +48,7 @@ test('a task that does not end in time is named, and the exit code is 1', async 
   assert.equal(await server.exited, 1)
 })
 
-test('a task that does not end in time is safe in the journal, and the exit code is 0', async (t) => {
+test('X4: a task that does not end in time is safe in the journal, and the exit code is 0', async (t) => {
   const server = await spawnServer(t, { WORK_SECONDS: '60', DRAIN_SECONDS: '0.5' })
   await post(`${server.url}/process`, {})
   server.child.kill('SIGTERM')
@@ -91,7 +91,7 @@ const second: [signal: 'SIGTERM' | 'SIGINT', code: number][] = [
 ]
 
 for (const [signal, code] of second) {
-  test(`a second signal, ${signal}, exits at once with ${code}`, async (t) => {
+  test(`X3: a second signal, ${signal}, exits at once with ${code}`, async (t) => {
     const server = await spawnServer(t, { WORK_SECONDS: '60' })
     await post(`${server.url}/process`, {})
     server.child.kill('SIGTERM')
@@ -108,7 +108,7 @@ const crashes: [what: string, code: string][] = [
 ]
 
 for (const [what, code] of crashes) {
-  test(`${what} is logged, and the exit code is 1`, async (t) => {
+  test(`X7: ${what} is logged, and the exit code is 1`, async (t) => {
     const program = `
       import { run } from './lib/process.ts'
       import { readSettings } from './lib/config.ts'
@@ -153,7 +153,7 @@ const bad: [variable: string, value: string][] = [
 ]
 
 for (const [variable, value] of bad) {
-  test(`a bad ${variable} is one line that names it, and exit code 1`, async () => {
+  test(`X16: a bad ${variable} is one line that names it, and exit code 1`, async () => {
     const { code, lines } = await outputOf({ [variable]: value })
     assert.equal(code, 1)
     assert.equal(lines.length, 1)
@@ -161,7 +161,7 @@ for (const [variable, value] of bad) {
   })
 }
 
-test('a port in use is one clear line, and exit code 1', async (t) => {
+test('X8: a port in use is one clear line, and exit code 1', async (t) => {
   const { url } = await startApp(t)
   const { port } = new URL(url)
   const { code, lines } = await outputOf({ PORT: port })
@@ -172,22 +172,25 @@ test('a port in use is one clear line, and exit code 1', async (t) => {
   )
 })
 
-test('the server goes on when nobody reads its log any more', async (t) => {
+test('X5: the server goes on when nobody reads its log any more', async (t) => {
   const server = await spawnServer(t)
   server.child.stdout!.destroy()
   for (let i = 0; i < 5; i++) assert.equal((await post(`${server.url}/process`, {})).status, 202)
   assert.equal((await fetch(`${server.url}/healthz`)).status, 200)
 })
 
-test('X9: out of file descriptors, the server accepts again when some are free', async (t) => {
+test('X9: out of file descriptors, the server goes on, and accepts again when some are free', async (t) => {
   const limit = 'ulimit -n 200; exec "$0" "$@"' // the modules of the server want 100, all at once
   const args = ['-c', limit, process.execPath, '--import', 'tsx', 'server.ts']
   const server = spawnProgram(t, await quickEnv(t, { LOG_LEVEL: 'info' }), args, 'bash')
   const { url } = await server.line('listening')
   const { port } = new URL(url)
+  const watcher = await connectSocket(t, url)
+  await watcher.ask({ type: 'subscribe', topic: 'stats' })
   const open = () => connect(Number(port), '127.0.0.1').on('error', () => {})
   const sockets = Array.from({ length: 250 }, open)
   await Promise.race(sockets.map((socket) => once(socket.resume(), 'close')))
+  for (let seconds = 0; seconds < 3; seconds++) await watcher.nextOf('message')
 
   for (const socket of sockets) socket.destroy()
   await until(() =>

@@ -309,13 +309,13 @@ test('a definition that takes the name of another is refused at the start', asyn
   )
 })
 
-test('a port in use is refused at the start', async (t) => {
+test('X8: a port in use is refused at the start', async (t) => {
   const { url } = await startApp(t)
   const settings = readSettings({ PORT: new URL(url).port, LOG_LEVEL: 'silent', JOURNAL: 'off' })
   await assert.rejects(createApp(settings), /EADDRINUSE/)
 })
 
-test('T14: while draining: not ready, but alive; new work is 503; what runs ends; then nobody answers', async (t) => {
+test('T14, X2: while draining: not ready, but alive; new work is 503; what runs ends; then nobody answers', async (t) => {
   const app = await startApp(t)
   const watcher = await connectSocket(t, app.url)
   const { opened, open } = latch()
@@ -360,7 +360,7 @@ test('who watches all tasks hears their end before the goodbye', async (t) => {
   await closed
 })
 
-test('closing cuts idle connections and tells of tasks that were lost', async (t) => {
+test('X2: closing cuts idle connections and tells of tasks that were lost', async (t) => {
   const app = await startApp(t, { WORK_SECONDS: '60', JOURNAL: 'off' })
   const idle = connect(Number(new URL(app.url).port), '127.0.0.1')
   await once(idle, 'connect')

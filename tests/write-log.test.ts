@@ -25,7 +25,7 @@ test('the first so many attempts throw, and write nothing', async (t) => {
   assert.equal(await readFile(file, 'utf8'), 'one\n')
 })
 
-test('a file that cannot be written fails the task', async () => {
+test('X11: a file that cannot be written fails the task', async () => {
   const { work } = writeLog('/', 0)
   await assert.rejects(async () => work({ line: 'one', fail: 0 }, context()), { code: 'EISDIR' })
 })

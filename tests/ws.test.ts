@@ -704,7 +704,7 @@ test('a socket that leaves takes its subscriptions with it', async (t) => {
   assert.equal(hub.isFollowed('room:a'), false)
 })
 
-test('stopping says goodbye, closes with 1001, and cuts off who does not answer', async (t) => {
+test('X4: stopping says goodbye, closes with 1001, and cuts off who does not answer', async (t) => {
   const app = await startApp(t)
   const polite = await connectSocket(t, app.url)
   const { port } = new URL(app.url)

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { signJwt } from '../../lib/jwt.ts'
+import { request } from '../exchanges.ts'
 import { handshake } from '../handshake.ts'
-import { connectSocket, connectTcp, jsonOf, post, type Scope, until } from '../helpers.ts'
+import { connectSocket, connectTcp, exchange, type Scope, until } from '../helpers.ts'
 import { ADMIN, as, inSeconds, SECRET, tokenOf } from '../tokens.ts'
 import { checkExchange } from './exchanges.ts'
 import { faultTest } from './fault.ts'
@@ -134,7 +135,8 @@ faultTest(
   'A11: who has too many is 429 and keeps the ticket',
   async ({ url, hub, scope }) => {
     const first = await connectSocket(scope, url, { headers: as('alice') })
-    const { ticket } = await jsonOf(post(`${url}/ticket`, undefined, as('alice')))
+    const reply = await exchange(url, request('POST /ticket HTTP/1.1', `Authorization: ${ALICE}`))
+    const [, ticket] = /"ticket":"(.*)"/.exec(reply)!
     const again = () => connectSocket(scope, url, { query: `ticket=${ticket}` })
 
     await assert.rejects(again, (status) => status === 429)

@@ -13,6 +13,7 @@ import {
   connectSocket,
   type Json,
   type Scope,
+  scoped,
   startApp,
   statusOf,
   temporaryFolder,
@@ -79,14 +80,4 @@ export async function checkHealth(url: string): Promise<void> {
   const answer = statusOf(url, request('GET /healthz HTTP/1.1'))
   assert.ok(await within(HANG, answer), 'the server does not answer any more')
   assert.equal(await answer, 200)
-}
-
-/** Runs it with a scope, and undoes in the end what it has done, in order, as `node:test` does. */
-async function scoped(body: (scope: Scope) => Promise<unknown>): Promise<void> {
-  const undone: (() => unknown)[] = []
-  try {
-    await body({ after: (undo) => undone.push(undo) })
-  } finally {
-    for (const undo of undone) await undo()
-  }
 }

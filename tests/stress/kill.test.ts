@@ -98,7 +98,7 @@ async function survive(t: TestContext): Promise<void> {
   for (const n of done) assert.ok(book.sent.has(n), `job ${n} was never sent`)
 }
 
-test('kill -9 at any moment, 52 times under load, loses nothing that was acknowledged', async (t) => {
+test('X6: kill -9 at any moment, 52 times under load, loses nothing that was acknowledged', async (t) => {
   const all = await Promise.allSettled(Array.from({ length: SERVERS }, () => survive(t)))
   for (const one of all) assert.equal(one.status === 'rejected' ? one.reason : undefined, undefined)
 })
