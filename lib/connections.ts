@@ -1,22 +1,30 @@
-// The TCP connections of the HTTP server, upgraded ones too: how many there may be, which has to go
-// when there are too many, and for how long one may stand still.
+// The TCP connections of the HTTP server, upgraded ones too: how many there may be, how much may wait on
+// them, for how long one may stand still, and which has to go for another.
 //
 // A connection is quiet when the server has nothing to do for it: nothing was said so far, or half a
 // request's head, or it is kept open for a next request. When the server is full, the one that has been
-// quiet for longest makes room for the newcomer, so that silence keeps nobody out. If none is quiet, the
-// newcomer has to go.
+// quiet for longest makes room for the newcomer, then the first that waits for its client, to send the
+// rest of a body or to read a reply. So nobody keeps others out by doing nothing. If all wait for the
+// server, the newcomer has to go.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 
 // Milliseconds in which nothing moves, while it is the client's turn. Node looks once in so many, and
 // what the kernel took at first counts as a movement: so it is up to twice as long.
 const STUCK = 30_000
+const AT_ONCE = 10 // requests of one connection that are worked on at a time
+const MAX_PIPELINE = 100 // of one connection, those in line included; with one more it is cut
+const MAX_UNREAD = 256 * 1_048_576 // bytes of replies; beyond, the oldest of them are cut
 
 export class Connections {
   readonly #most: number
   readonly #quiet = new Set<Duplex>() // the longest first
-  readonly #replies = new WeakMap<Duplex, Set<ServerResponse>>() // under way, in the order they go out
+  readonly #replies = new Map<Duplex, ServerResponse[]>() // under way, in the order they go out
+  readonly #unread = new Map<ServerResponse, number>() // bytes, the oldest first
+  #unreadBytes = 0
+  #cutBytes = 0 // of connections that were cut for it, and are not closed yet
   #size = 0
 
   constructor(server: Server, most: number) {
@@ -35,25 +43,67 @@ export class Connections {
 
   /** Replies under way on a connection, in the order in which they go out. */
   repliesOn(socket: Duplex): readonly ServerResponse[] {
-    return [...(this.#replies.get(socket) ?? [])]
+    return this.#replies.get(socket) ?? []
   }
 
-  /** To be called for each request. */
-  begin({ socket }: IncomingMessage, res: ServerResponse): void {
-    const replies = this.#replies.get(socket) ?? new Set()
+  /** To be called for each request. Resolves when it is its turn; false: its client has left. */
+  async begin({ socket }: IncomingMessage, res: ServerResponse): Promise<boolean> {
+    const replies = this.#replies.get(socket) ?? []
+    const ahead = replies.at(-AT_ONCE)
     this.#replies.set(socket, replies)
     this.#quiet.delete(socket)
-    replies.add(res)
+    replies.push(res)
     socket.setTimeout(STUCK) // here, since `server.timeout` would cost each WebSocket a timer
-    res.once('close', () => {
-      replies.delete(res)
-      if (replies.size === 0 && !socket.destroyed) this.#quiet.add(socket)
-    })
+    res.once('close', () => this.#end(socket, res))
+    if (replies.length > MAX_PIPELINE) socket.destroy()
+    const mayStart = !ahead && this.#cutBytes === 0
+    await (ahead && new Promise((resolve) => ahead.once('close', resolve)))
+    if (mayStart) return replies.length <= MAX_PIPELINE // all that came in one packet is known now
+    // In another turn of the event loop, or the whole pipeline would go ahead of all others.
+    do await turn()
+    while (this.#cutBytes > 0)
+    return !socket.destroyed
+  }
+
+  /** To be called when the whole reply was handed to Node. */
+  sent(res: ServerResponse, bytes: number): void {
+    // Not `res.closed`, which stays false in line behind another when their connection has ended.
+    if (!this.repliesOn(res.req.socket).includes(res)) return
+    this.#unread.set(res, bytes)
+    this.#unreadBytes += bytes
+    for (const oldest of this.#unread.keys()) {
+      if (this.#unreadBytes <= MAX_UNREAD || oldest === res) return
+      this.#cut(oldest)
+    }
   }
 
   /** To be called for an upgrade: what is no HTTP any more is never quiet. */
   upgrade(socket: Duplex): void {
     this.#quiet.delete(socket)
+    this.#replies.delete(socket)
+  }
+
+  #end(socket: Duplex, res: ServerResponse): void {
+    const replies = this.#replies.get(socket) ?? []
+    replies.splice(replies.indexOf(res), 1)
+    this.#forget(res)
+    if (replies.length === 0 && !socket.destroyed) this.#quiet.add(socket)
+  }
+
+  #cut(res: ServerResponse): void {
+    const bytes = this.#forget(res)
+    this.#cutBytes += bytes
+    res.once('close', () => {
+      this.#cutBytes -= bytes
+    })
+    res.req.socket.destroy()
+  }
+
+  #forget(res: ServerResponse): number {
+    const bytes = this.#unread.get(res) ?? 0
+    this.#unread.delete(res)
+    this.#unreadBytes -= bytes
+    return bytes
   }
 
   #enter(socket: Duplex): void {
@@ -63,21 +113,34 @@ export class Connections {
   }
 
   #makeRoom(newcomer: Duplex): void {
-    const [oldest = newcomer] = this.#quiet
-    this.#quiet.delete(oldest)
-    oldest.destroy()
+    const [quiet] = this.#quiet
+    const leaves = quiet ?? this.#firstIdle() ?? newcomer
+    this.#quiet.delete(leaves)
+    leaves.destroy()
+  }
+
+  #firstIdle(): Duplex | undefined {
+    for (const socket of this.#replies.keys()) {
+      if (!socket.destroyed && this.#isClientsTurn(socket)) return socket
+    }
+    return undefined
   }
 
   #leave(socket: Duplex): void {
     this.#size--
     this.#quiet.delete(socket)
     // Node tells the reply whose turn it is, not those in line behind it.
-    for (const res of this.repliesOn(socket)) res.emit('close')
+    for (const res of [...this.repliesOn(socket)]) res.emit('close')
+    this.#replies.delete(socket)
   }
 
-  // A client that does not read its reply, nor ask for anything, has to go; a handler takes its time.
+  // A client that does nothing has to go; a handler may take its time.
   #giveUp(socket: Duplex): void {
+    if (this.#isClientsTurn(socket)) socket.destroy()
+  }
+
+  #isClientsTurn(socket: Duplex): boolean {
     const [first] = this.repliesOn(socket)
-    if (!first || first.writableEnded) socket.destroy()
+    return !first || first.writableEnded || !first.req.complete
   }
 }

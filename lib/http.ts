@@ -116,10 +116,10 @@ export class HttpServer {
 
   // Never rejects: whatever is thrown on the way becomes a reply.
   async #respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    this.#connections.begin(req, res)
     this.#replies.add(res)
     res.once('close', () => this.#replies.delete(res))
     res.on('error', () => {}) // a write to a client that has left; `close` is what counts
+    if (!(await this.#connections.begin(req, res))) return
     const request = new Request(req, res, this.#options)
     const started = performance.now()
     await withFields({ requestId: request.id }, async () => {
@@ -165,6 +165,7 @@ export class HttpServer {
       if (isLast && !req.complete) await linger(req, res, reply)
       else res.end(reply.body) // once and whole: Node then knows the length, and what has no body
       request.sent()
+      this.#connections.sent(res, reply.body.length)
     } catch (error) {
       // A handler returned a header with a line feed in it, for instance.
       this.#options.log.error('reply failed', { error })

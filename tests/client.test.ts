@@ -6,35 +6,10 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { WebSocket, WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { connectSocket, fail, type Json, latch, startApp, until } from './helpers.ts'
 import { randomOf, startNetwork } from './network.ts'
-
-interface Listener {
-  onMessage: (message: Json) => void
-  onStart?: (start: Json) => void
-  onPresence?: (change: Json) => void
-  onError?: (error: Error) => void
-}
-
-interface Client {
-  subscribe(name: string, listener: Listener): () => void
-  publish(topic: string, data: unknown, options?: object): Promise<number | undefined>
-  close(): void
-}
-
-// A browser's WebSocket tells of an error, and does not throw it.
-class QuietSocket extends WebSocket {
-  constructor(url: string, protocols: string[]) {
-    super(url, protocols)
-    this.on('error', () => {})
-  }
-}
-
-// Node 20 has none of its own.
-if (!('WebSocket' in globalThis)) Object.assign(globalThis, { WebSocket: QuietSocket })
-
-const { Client } = await import(String(new URL('../static/client.js', import.meta.url)))
+import { type Client, PageClient } from './page-client.ts'
 
 interface Options {
   token?: () => string | Promise<string>
@@ -44,7 +19,7 @@ interface Options {
 function startClient(t: TestContext, url: string, options: Options = {}) {
   const statuses: [status: string, delay: number, reason: string][] = []
   const onStatus = (...status: (typeof statuses)[number]) => void statuses.push(status)
-  const client: Client = new Client(url, { ...options, onStatus })
+  const client = new PageClient(url, { ...options, onStatus })
   t.after(() => client.close())
   const is = (wanted: string) => until(() => statuses.at(-1)?.[0] === wanted)
   return { client, statuses, is }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Connections } from '../lib/connections.ts'
 import { until } from './helpers.ts'
 
@@ -12,9 +13,8 @@ const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
 async function start(t: TestContext, most: number) {
   const replies: ServerResponse[] = []
   let arrived = 0
-  const server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
-    connections.begin(req, res)
-    replies.push(res)
+  const server = createServer({ keepAliveTimeout: 60_000 }, async (req, res) => {
+    if (await connections.begin(req, res)) replies.push(res)
   })
   const connections = new Connections(server, most)
   server.on('connection', () => arrived++)
@@ -41,7 +41,7 @@ async function start(t: TestContext, most: number) {
     await until(() => replies.length > before)
     return [socket, replies.at(-1)!]
   }
-  return { open, ask, connections }
+  return { open, ask, connections, replies }
 }
 
 /** Which of them are closed, when one is. */
@@ -99,6 +99,95 @@ test('when all are busy the newcomer goes, and there is room again when one has 
   its.end('hello')
   await once(third, 'data')
   assert.equal(second.closed, false)
+})
+
+test('who sends only half a body makes room, and then who does not read', async (t) => {
+  const { open, ask, replies } = await start(t, 3)
+  const [asker] = await ask()
+  const reader = (await open(REQUEST)).pause()
+  await until(() => replies.length === 2)
+  replies[1]!.end('x'.repeat(20_000_000))
+  const sender = await open('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf')
+  await until(() => replies.length === 3)
+
+  const [fourth] = await ask()
+  await until(() => replies[1]!.closed)
+  const [fifth] = await ask()
+  assert.deepEqual(await firstClosed(asker, sender, fourth, fifth), [1])
+  const sixth = await open()
+  assert.deepEqual(await firstClosed(asker, fourth, fifth, sixth), [3])
+  reader.destroy()
+})
+
+test('of a pipeline ten are worked on at a time, in order, also when they end in another', async (t) => {
+  const { open, replies, connections } = await start(t, 2)
+  const socket = await open(REQUEST.repeat(25))
+  await until(() => replies.length === 10)
+  for (let n = 9; n > 0; n--) replies[n]!.end(`reply ${n}`)
+  const other = await open(REQUEST)
+  await until(() => replies.length === 11)
+  replies[10]!.end('the other one')
+  await once(other, 'data')
+  assert.equal(replies.length, 11)
+
+  replies[0]!.end('reply 0')
+  await until(() => replies.length === 21)
+  const server = replies.at(-1)!.req.socket
+  socket.destroy()
+  await until(() => connections.repliesOn(server).length === 0)
+  await turn()
+  assert.equal(replies.length, 21, 'nobody waits for the rest')
+})
+
+test('a pipeline of a hundred is done, of one with more nothing is', async (t) => {
+  const { open, replies } = await start(t, 2)
+  const deep = await open(REQUEST.repeat(101))
+  assert.deepEqual(await firstClosed(deep), [0])
+  assert.equal(replies.length, 0)
+
+  const socket = await open(REQUEST.repeat(100))
+  for (let n = 0; n < 100; n++) {
+    await until(() => replies.length > n)
+    replies[n]!.end()
+  }
+  await once(socket, 'data')
+})
+
+test('when too much is unread the oldest replies are cut, and nothing is begun before they are gone', async (t) => {
+  const { ask, connections } = await start(t, 5)
+  const MIB = 1_048_576
+  const [[first, its], [second, other], [third, small]] = [await ask(), await ask(), await ask()]
+  connections.sent(its, 100 * MIB)
+  connections.sent(other, 156 * MIB)
+  assert.equal(its.req.socket.destroyed, false)
+
+  connections.sent(small, 1)
+  assert.equal(its.req.socket.destroyed, true)
+  await ask()
+  assert.deepEqual([its.closed, other.closed, small.closed], [true, false, false])
+  assert.deepEqual(await firstClosed(first, second, third), [0])
+})
+
+test('a reply that is ready when its connection has ended, in line behind another, is not unread', async (t) => {
+  const { open, ask, connections, replies } = await start(t, 5)
+  const socket = await open(REQUEST + REQUEST)
+  await until(() => replies.length === 2)
+  const [, second] = replies
+  socket.destroy()
+  await until(() => connections.repliesOn(second!.req.socket).length === 0)
+  connections.sent(second!, 1e9)
+
+  const [, other] = await ask() // hangs, if that one still counts
+  connections.sent(other, 1)
+  assert.equal(other.req.socket.destroyed, false)
+})
+
+test('a reply may be larger than all that may be unread', async (t) => {
+  const { ask, connections } = await start(t, 5)
+  const [, reply] = await ask()
+  connections.sent(reply, 1e9)
+  assert.equal(reply.req.socket.destroyed, false)
+  reply.destroy()
 })
 
 test('replies in line behind one another are known in order, and closed with their connection', async (t) => {

@@ -46,6 +46,18 @@ export class Network {
     }
   }
 
+  /** Reads no more of what the server says to those who are chosen. Returns what ends that. */
+  stall(isChosen: () => boolean): () => void {
+    const chosen = [...this.#pairs].filter(isChosen)
+    for (const [client, server] of chosen) {
+      server.unpipe(client)
+      server.pause()
+    }
+    return () => {
+      for (const [client, server] of chosen) server.pipe(client)
+    }
+  }
+
   #connect(client: Socket): void {
     client.on('error', () => {})
     if (this.#isDown) return void client.destroy()

@@ -113,9 +113,12 @@ faultTest('who waits for nothing is let go, each in its time', async (fault, t) 
 
 const MOST = 1_001 // connections, with MAX_CONNECTIONS=1
 
+const HALF = `POST /process HTTP/1.1\r\nHost: localhost\r\n${TYPE}\r\nContent-Length: 9\r\n\r\nhalf`
+
 const idlers: [what: string, bytes: string, count: number][] = [
   ['10,000 that connect and say nothing', '', 10_000],
-  ['half a request', 'GET / HTTP/1.1\r\nHost: localhost\r\nHalf', 1_500],
+  ['half a head', 'GET / HTTP/1.1\r\nHost: localhost\r\nHalf', 1_500],
+  ['half a body', HALF, 1_500],
   ['kept for a next request', HEALTH, 1_500],
 ]
 
