@@ -35,7 +35,7 @@ interface Opened {
 }
 
 const LEAST_TO_COMPACT = 16 * 1_048_576 // bytes
-const CHUNK = 1_048_576 // characters that are written at once when the journal is compacted
+const CHUNK = 1_048_576 // characters that are written at once
 
 export class Journal {
   readonly #path: string
@@ -132,14 +132,22 @@ export class Journal {
       if (this.#bytes > this.#compactAt) await this.#try(() => this.#compact())
       const commit = this.#next
       this.#next = new Commit()
-      const bytes = Buffer.from(commit.lines.join(''))
-      await this.#try(() => this.#file.appendFile(bytes))
-      if (!this.#failure) this.#bytes += bytes.length
+      await this.#try(() => this.#append(commit.lines))
       commit.written.settle(this.#failure)
       this.#unsynced.push(commit)
       this.#syncing ??= this.#sync()
     }
     this.#writing = undefined
+  }
+
+  async #append(lines: readonly string[]): Promise<void> {
+    let bytes = 0
+    for (const text of chunksOf(lines)) {
+      const chunk = Buffer.from(text)
+      await this.#file.appendFile(chunk)
+      bytes += chunk.length
+    }
+    this.#bytes += bytes
   }
 
   async #sync(): Promise<void> {
@@ -200,7 +208,7 @@ export class Journal {
     try {
       await rm(path, { force: true })
       file = await open(path, 'ax', 0o600)
-      for (const text of chunksOf(this.#live())) await file.appendFile(text)
+      for (const text of chunksOf(linesOf(this.#live()))) await file.appendFile(text)
       await file.datasync()
       await rename(path, this.#path)
       return file
@@ -223,13 +231,19 @@ async function recover(path: string, file: FileHandle, log: Log) {
   return records
 }
 
-function* chunksOf(records: Iterable<JournalRecord>): Generator<string> {
-  let chunk = VERSION_LINE
-  for (const record of records) {
-    chunk += encodeRecord(record)
+function* linesOf(records: Iterable<JournalRecord>): Generator<string> {
+  yield VERSION_LINE
+  for (const record of records) yield encodeRecord(record)
+}
+
+// All of it may be more than the longest text that there can be.
+function* chunksOf(lines: Iterable<string>): Generator<string> {
+  let chunk = ''
+  for (const line of lines) {
+    chunk += line
     if (chunk.length < CHUNK) continue
     yield chunk
     chunk = ''
   }
-  yield chunk
+  if (chunk) yield chunk
 }

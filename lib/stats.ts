@@ -2,6 +2,7 @@
 
 import { type Delays, LoopDelay } from './loop-delay.ts'
 import type { Metrics } from './metrics.ts'
+import { readMemory } from './vitals.ts'
 
 export interface Stats {
   /** Open WebSockets. */
@@ -37,7 +38,7 @@ export class StatsFeed {
 
   /** As it is now; what is so much a second, as it was in the last one. */
   get newest(): Stats {
-    const { rss, heapUsed } = process.memoryUsage()
+    const { rss, heapUsed } = readMemory()
     return {
       sockets: this.#metrics.total('sockets'),
       tasks: {

@@ -3,6 +3,16 @@
 import { LoopDelay } from './loop-delay.ts'
 import type { Metrics } from './metrics.ts'
 
+let memory = process.memoryUsage()
+
+/** As it was when it could last be read: that takes a file descriptor, and there may be none left. */
+export function readMemory(): NodeJS.MemoryUsage {
+  try {
+    memory = process.memoryUsage()
+  } catch {}
+  return memory
+}
+
 /** Returns what ends the measuring. */
 export function measureProcess(metrics: Metrics): () => void {
   const loop = new LoopDelay()
@@ -18,7 +28,7 @@ export function measureProcess(metrics: Metrics): () => void {
     'memory_bytes',
     'Of the process, of the heap in use, and outside of the heap.',
     () => {
-      const { rss, heapUsed, external } = process.memoryUsage()
+      const { rss, heapUsed, external } = readMemory()
       return [
         [{ kind: 'rss' }, rss],
         [{ kind: 'heap' }, heapUsed],

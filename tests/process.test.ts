@@ -179,15 +179,18 @@ test('X5: the server goes on when nobody reads its log any more', async (t) => {
   assert.equal((await fetch(`${server.url}/healthz`)).status, 200)
 })
 
-test('X9: out of file descriptors, the server accepts again when some are free', async (t) => {
+test('X9: out of file descriptors, the server goes on, and accepts again when some are free', async (t) => {
   const limit = 'ulimit -n 200; exec "$0" "$@"' // the modules of the server want 100, all at once
   const args = ['-c', limit, process.execPath, '--import', 'tsx', 'server.ts']
   const server = spawnProgram(t, await quickEnv(t, { LOG_LEVEL: 'info' }), args, 'bash')
   const { url } = await server.line('listening')
   const { port } = new URL(url)
+  const watcher = await connectSocket(t, url)
+  await watcher.ask({ type: 'subscribe', topic: 'stats' })
   const open = () => connect(Number(port), '127.0.0.1').on('error', () => {})
   const sockets = Array.from({ length: 250 }, open)
   await Promise.race(sockets.map((socket) => once(socket.resume(), 'close')))
+  for (let seconds = 0; seconds < 3; seconds++) await watcher.nextOf('message')
 
   for (const socket of sockets) socket.destroy()
   await until(() =>

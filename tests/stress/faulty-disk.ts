@@ -46,7 +46,8 @@ export interface Looked {
   readonly signal: NodeJS.Signals | null
   /** All that it logged. */
   readonly entries: readonly Json[]
-  readonly isStruck: boolean
+  /** How often the fault was met. */
+  readonly strikes: number
 }
 
 const HANG = 30_000 // milliseconds
@@ -99,7 +100,8 @@ export async function spawnFaulty(
     const [code, signal] = await ended
     clearTimeout(hang)
     const reported = existsSync(report) ? readFileSync(report, 'utf8') : ''
-    return { code, signal, entries, isStruck: /INJECTED|SIGKILL/.test(reported) }
+    const strikes = signal === 'SIGKILL' ? 1 : reported.split('(INJECTED)').length - 1
+    return { code, signal, entries, strikes }
   }
   return { url, gone: gone.signal, end }
 }

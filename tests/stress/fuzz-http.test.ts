@@ -19,18 +19,7 @@ const SEEN = {
 const isMutated = ({ requests, mutations, splice }: HttpCase) =>
   mutations.length > 0 || splice || requests.some(({ body }) => body && body.edits.length > 0)
 
-async function play(
-  subject: Subject,
-  cases: readonly HttpCase[],
-  tally: Tally,
-  isOpen: boolean,
-): Promise<void> {
-  const world = { isOpen, ids: await makeTasks(subject) }
-  const all = await Promise.allSettled(cases.map((one) => playOne(subject, one, world, tally)))
-  for (const one of all) if (one.status === 'rejected') throw one.reason
-}
-
-async function playOne(subject: Subject, one: HttpCase, world: World, tally: Tally): Promise<void> {
+async function play(subject: Subject, one: HttpCase, world: World, tally: Tally): Promise<void> {
   const expected = expectedOf(one, world)
   const talk = new Talk(subject.port)
   await talk.send(bytesOfCase(one, world), one.cuts)
@@ -72,7 +61,7 @@ for (const [title, isOpen, share] of [
   ['an open server outlives mutated HTTP requests', true, 0.6],
   ['a guarded server outlives mutated HTTP requests', false, 0.4],
 ] as const) {
-  fuzzTest<HttpCase>(title, {
+  fuzzTest<HttpCase, World>(title, {
     file: 'fuzz-http.test.ts',
     env: { ...settings(isOpen), MAX_BODY: String(MAX_BODY) },
     cases: httpCase,
@@ -80,7 +69,8 @@ for (const [title, isOpen, share] of [
     share,
     mutatedOf: (one) => (isMutated(one) ? 1 : 0),
     mutatedOnAverage: 0.6,
-    play: (subject, cases, tally) => play(subject, cases, tally, isOpen),
+    prepare: async (subject) => ({ isOpen, ids: await makeTasks(subject) }),
+    play,
     level: levelTasks,
     show,
     expected: isOpen ? SEEN : { ...SEEN, '401': 800 },

@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Subject } from './subject.ts'
 
-export interface FuzzOptions<Case> {
+export interface FuzzOptions<Case, World> {
   /** The name of the test's file. */
   readonly file: string
   readonly env: NodeJS.ProcessEnv
@@ -22,8 +22,10 @@ export interface FuzzOptions<Case> {
   /** What of a case was mutated, and how much that is on average. */
   readonly mutatedOf: (one: Case) => number
   readonly mutatedOnAverage: number
-  /** Plays cases side by side. Rejects if one has a wrong answer. */
-  readonly play: (subject: Subject, cases: readonly Case[], tally: Tally) => Promise<void>
+  /** What the cases of a batch are about. */
+  readonly prepare: (subject: Subject) => Promise<World>
+  /** Rejects if what comes back is wrong. */
+  readonly play: (subject: Subject, one: Case, world: World, tally: Tally) => Promise<void>
   /** Brings what the server keeps on purpose to the same size each time. */
   readonly level: (subject: Subject) => Promise<void>
   readonly show: (one: Case) => string
@@ -54,7 +56,7 @@ const { FUZZ_SEED, FUZZ_PATH, FUZZ_CASES = '10000' } = process.env
 const SHRINKING = 30_000 // milliseconds at most to make a failing batch smaller
 const WARM_UP = 0.4 // of the cases: until then code is compiled and caches fill
 const MISSING = 20 // one in so many is left out, which is how a batch is made smaller
-const SHOWN = 4_000 // characters of a case in a failure
+const SHOWN = 2_000 // characters of a case in a failure
 
 // How much more the server may hold than after the warm-up. What it holds varies by some 300 KB from one
 // time to the next, with nothing leaked; one KB for each case would be more than twice of what is let
@@ -62,8 +64,8 @@ const SHOWN = 4_000 // characters of a case in a failure
 const NOISE = 1_000_000 // bytes
 const MOST_KEPT = 256 // bytes for each case
 
-export function fuzzTest<Case>(title: string, options: FuzzOptions<Case>): void {
-  const { env, cases, together, share, mutatedOf, mutatedOnAverage, play, level } = options
+export function fuzzTest<Case, World>(title: string, options: FuzzOptions<Case, World>): void {
+  const { env, cases, together, share, mutatedOf, mutatedOnAverage, level } = options
   const count = Math.ceil(Number(FUZZ_CASES) * share)
   const seed = Number(FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
@@ -79,13 +81,12 @@ export function fuzzTest<Case>(title: string, options: FuzzOptions<Case>): void 
       const some = batch.filter((one) => one !== null)
       const isOver = failedAt ? performance.now() > failedAt + SHRINKING : mutated >= count
       if (isOver || some.length === 0) return
-      if (!subject.isAlive) subject = await Subject.start(t, env)
+      if (!subject.isUsable) subject = await Subject.start(t, env)
       try {
-        await play(subject, some, tally)
-        await subject.check()
+        const played = playAll(subject, some, tally, options)
+        await played.finally(() => subject.check()) // what it has logged says more
       } catch (error) {
         failedAt ??= performance.now()
-        await subject.check() // what it has logged says more
         throw error
       }
       for (const one of some) mutated += mutatedOf(one)
@@ -121,9 +122,28 @@ export function fuzzTest<Case>(title: string, options: FuzzOptions<Case>): void 
   })
 }
 
+async function playAll<Case, World>(
+  subject: Subject,
+  cases: readonly Case[],
+  tally: Tally,
+  { prepare, play, show }: FuzzOptions<Case, World>,
+): Promise<void> {
+  const world = await prepare(subject)
+  const all = await Promise.allSettled(cases.map((one) => play(subject, one, world, tally)))
+  all.forEach((one, i) => {
+    if (one.status === 'fulfilled') return
+    throw new Error(`${one.reason.message}\n\n${shown(cases[i]!, show)}`, { cause: one.reason })
+  })
+}
+
+function shown<Case>(one: Case, show: (one: Case) => string): string {
+  const text = show(one)
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)} …` : text
+}
+
 const kilobytes = (bytes: number) => Math.round(bytes / 1_000)
 
-function failure<Case>(
+function failure<Case, World>(
   title: string,
   {
     seed,
@@ -131,17 +151,16 @@ function failure<Case>(
     counterexamplePath,
     errorInstance,
   }: fc.RunDetails<[readonly (Case | null)[]]>,
-  { file, show }: FuzzOptions<Case>,
+  { file, show }: FuzzOptions<Case, World>,
 ): string {
   const [batch = []] = counterexample ?? []
   const left = batch.filter((one) => one !== null)
-  const texts = left.slice(0, 3).map((one) => show(one).slice(0, SHOWN))
   const command = `node --import tsx --test --test-name-pattern '^${title}$' tests/stress/${file}`
   return [
     (errorInstance as Error).message,
     '',
-    `${left.length} left:`,
-    ...texts,
+    `${left.length} left of the batch, the first of them:`,
+    ...left.slice(0, 1).map((one) => shown(one, show)),
     '',
     `Replay: FUZZ_SEED=${seed} FUZZ_PATH=${counterexamplePath} ${command}`,
     `The whole run, where that is not enough: FUZZ_SEED=${seed} ${command}`,

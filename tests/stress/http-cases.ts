@@ -163,22 +163,32 @@ const param = fc.oneof(
   },
 )
 
+// Nothing is there, though some parsers of URLs would throw, or see a host.
+const ODD_TARGETS = [
+  ...['//', '///', '//[', '//:80', '//evil.example/x', '/\\evil.example', '/%', '*'],
+  'http://localhost/tasks',
+]
+
 const path: fc.Arbitrary<Path> = fc.record({
-  place: fc.constantFrom<Place>(
-    ...Object.keys(PLACES),
-    ...[
-      '/process',
-      '/process',
-      '/process',
-      '/process',
-      '/process',
-      '/notify/:',
-      '/notify/:',
-      '/notify/:',
-      '/tasks',
-      '/tasks/:',
-    ],
-    ...['/tasks/:', '/tasks/:/retry', '/tasks/:/result', '/none', '/tasks/:/none'],
+  place: often(
+    fc.constantFrom<Place>(
+      ...Object.keys(PLACES),
+      ...[
+        '/process',
+        '/process',
+        '/process',
+        '/process',
+        '/process',
+        '/notify/:',
+        '/notify/:',
+        '/notify/:',
+        '/tasks',
+        '/tasks/:',
+      ],
+      ...['/tasks/:', '/tasks/:/retry', '/tasks/:/result', '/none', '/tasks/:/none'],
+    ),
+    fc.constantFrom<Place>(...ODD_TARGETS),
+    15,
   ),
   param,
   spelling: often('plain', fc.constantFrom('slash', 'encoded'), 8),
@@ -340,7 +350,6 @@ const request = fc
     }
   })
 
-/** Of ten, four are a handshake at most: they end what is a pipeline. */
 export const httpCase: fc.Arbitrary<HttpCase> = fc.record({
   requests: fc.oneof(
     { arbitrary: fc.array(request, { minLength: 1, maxLength: 1 }), weight: 3 },
@@ -359,12 +368,14 @@ export const httpCase: fc.Arbitrary<HttpCase> = fc.record({
   end: often('stay', fc.constantFrom('halfClose', 'halfClose', 'reset'), 8),
 })
 
-/** The first is what it is in all but one of so many cases. */
-function often<T>(usual: T, other: fc.Arbitrary<T>, freq: number): fc.Arbitrary<T> {
-  return fc.oneof(
-    { arbitrary: fc.constant(usual), weight: freq - 1 },
-    { arbitrary: other, weight: 1 },
-  )
+/** The first in all but one of so many cases. */
+export function often<T>(
+  usual: T | fc.Arbitrary<T>,
+  other: fc.Arbitrary<T>,
+  freq: number,
+): fc.Arbitrary<T> {
+  const arbitrary = usual instanceof fc.Arbitrary ? usual : fc.constant(usual)
+  return fc.oneof({ arbitrary, weight: freq - 1 }, { arbitrary: other, weight: 1 })
 }
 
 // How it is written.
@@ -423,8 +434,8 @@ function chunked(content: Buffer, sizes: readonly number[]): Buffer {
 
 function targetOf({ path, query, tokens }: HttpRequest, ids: Ids): string {
   const param = paramOf(path, ids)
-  let target = path.place.replace(':', param)
-  if (path.spelling === 'slash' && target !== '/') target += '/'
+  let target = path.place.replace('/:', `/${param}`)
+  if (path.spelling === 'slash' && /^\/\w/.test(target)) target += '/'
   if (path.spelling === 'encoded') {
     target = target.replace(/^\/[a-z]/, (start) => `/%${start.charCodeAt(1).toString(16)}`)
   }
@@ -486,6 +497,7 @@ function answersTo(request: HttpRequest, world: World): readonly number[] {
   const isProbe = /^\/(healthz|readyz)$/.test(path.place) && path.spelling !== 'encoded'
   if (hosts[0] === 'foreign' && !isProbe) return [421]
 
+  if (method === 'OPTIONS' && path.place === '*') return [204]
   const missed = missedBy(path, world.ids)
   if (missed) return [missed]
   const handlers = PLACES[path.place]!
@@ -526,8 +538,9 @@ function answersToHandshake(
 // A path that is none, or nothing is at.
 function missedBy(path: Path, ids: Ids): number | undefined {
   const param = paramOf(path, ids)
-  const hasParam = path.place.includes(':')
-  if (hasParam && decoded(param) === undefined) return 400
+  const isPath = path.place.startsWith('/') && decoded(path.place) !== undefined
+  const isParam = !path.place.includes('/:') || decoded(param) !== undefined
+  if (!isPath || !isParam) return 400
   return path.place in PLACES ? undefined : 404
 }
 

@@ -37,6 +37,7 @@ export class Subject {
   readonly #stopped: Promise<Json>
   #hearMemory: (memory: Memory) => void = () => {}
   #exitCode: number | null | undefined
+  #isDying = false
 
   constructor(server: ServerProcess) {
     this.url = server.url
@@ -53,16 +54,19 @@ export class Subject {
     return new Subject(await spawnServer(t, { LOG_LEVEL: 'info', ...env }, PROGRAM))
   }
 
-  get isAlive(): boolean {
-    return this.#exitCode === undefined
+  /** False once it has ended, is about to, or does not answer. */
+  get isUsable(): boolean {
+    return this.#exitCode === undefined && !this.#isDying
   }
 
   /** Throws if it is gone, has logged what it should not, or does not answer any more. */
   async check(): Promise<void> {
     const isWell = await within(HANG, healthOf(this.url)).catch(() => false)
+    this.#isDying ||= !isWell
+    if (!this.isUsable) this.#server.child.kill('SIGKILL')
     const troubles = this.#troubles.splice(0)
-    assert.ok(this.isAlive, `the server has ended, with code ${this.#exitCode}`)
     assert.deepEqual(troubles, [], 'what the server has logged')
+    assert.equal(this.#exitCode, undefined, 'the server has ended')
     assert.ok(isWell, 'the server does not answer any more')
   }
 
@@ -100,6 +104,7 @@ export class Subject {
     const { level, message } = entry
     if (message === 'memory') this.#hearMemory(entry)
     const isTrouble = level === 'error' || (level === 'warn' && !EXPECTED.test(message))
+    if (/^(uncaught exception|unhandled rejection)$/.test(message)) this.#isDying = true
     if (isTrouble && this.#troubles.length < 10) this.#troubles.push(line)
   }
 }

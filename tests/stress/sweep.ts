@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { describe, test } from 'node:test'
 import { type Json, type Scope, scoped, startApp, temporaryFolder, until } from '../helpers.ts'
-import { type DiskFault, type Looked, spawnFaulty } from './faulty-disk.ts'
+import { type Call, type DiskFault, type Looked, spawnFaulty } from './faulty-disk.ts'
 
 export interface Situation {
   /** Where the server is compiled. */
@@ -102,6 +103,42 @@ export class Client {
   }
 }
 
+export type Sweep = readonly [
+  what: string,
+  calls: readonly Call[],
+  effects: readonly DiskFault['what'][],
+]
+
+const SIDE_BY_SIDE = 4
+
+/** One test for each call and effect: the first time it is made fails, the second, … until none does. */
+export function sweepAll(sweeps: readonly Sweep[], make: () => Situation, isTraced?: boolean) {
+  describe('side by side', { concurrency: SIDE_BY_SIDE }, () => {
+    for (const [what, calls, effects] of sweeps) {
+      for (const call of calls) {
+        for (const effect of effects) {
+          const title = `${what} (${call}, ${effect}) loses nothing that was acknowledged`
+          test(title, () => sweep(make(), call, effect, isTraced))
+        }
+      }
+    }
+  })
+}
+
+async function sweep(
+  situation: Situation,
+  call: Call,
+  what: DiskFault['what'],
+  isTraced?: boolean,
+): Promise<void> {
+  let isStruck = true
+  for (let nth = 1; isStruck; nth++) {
+    isStruck = await survive(situation, { call, what, nth }, isTraced).catch((cause) => {
+      throw new Error(`at call ${nth}: ${cause.message}`, { cause })
+    })
+  }
+}
+
 /** One run with one fault, and what is left of it. Resolves to whether the fault was met. */
 export async function survive(
   { server, journal, book: before, drive }: Situation,
@@ -117,14 +154,16 @@ export async function survive(
       await copyFile(journal, files.JOURNAL)
       await writeFile(`${files.JOURNAL}.new`, 'begun, and not finished')
     }
-    const times = { WORK_SECONDS: '0', NOTIFY_SECONDS: '60', DRAIN_SECONDS: '0.2' }
+    const env = { ...files, WORK_SECONDS: '0', NOTIFY_SECONDS: '60', DRAIN_SECONDS: '0.2' }
     const book = Book.copy(before)
-    const { url, gone, end } = await spawnFaulty(t, server, { ...files, ...times }, fault, isTraced)
+    const start = () => spawnFaulty(t, server, env, fault, isTraced)
+    const { url, gone, end } = await start()
     if (url) await run(new Client(url, book, gone), book, drive)
     const looked = await end()
     checkRun(book, fault, looked)
+    if (!url) await (await start()).end() // which fails again, and then is no longer the first
     await checkRestarts(t, files, book)
-    isStruck = looked.isStruck
+    isStruck = looked.strikes > 0
   })
   return isStruck
 }
@@ -138,11 +177,12 @@ async function run(client: Client, { answers }: Book, drive: Situation['drive'])
 }
 
 function checkRun({ answers }: Book, { call, what }: DiskFault, looked: Looked): void {
-  const { code, signal, entries, isStruck } = looked
+  const { code, signal, entries, strikes } = looked
   const errors = entries.filter(({ level }) => level === 'error')
   const isAllTaken = answers.every(({ status }) => status === 202)
-  if (!isStruck || what === 'SIGKILL') {
-    assert.deepEqual([code, signal], isStruck ? [null, 'SIGKILL'] : [0, null])
+  assert.ok(strikes <= 1, 'what has failed is not asked again')
+  if (strikes === 0 || what === 'SIGKILL') {
+    assert.deepEqual([code, signal], strikes === 1 ? [null, 'SIGKILL'] : [0, null])
     assert.deepEqual([errors, isAllTaken], [[], true])
     return
   }
