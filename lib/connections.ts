@@ -15,7 +15,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 // what the kernel took at first counts as a movement: so it is up to twice as long.
 const STUCK = 30_000
 const AT_ONCE = 10 // requests of one connection that are worked on at a time
-const MAX_PIPELINE = 100 // of one connection, those in line included; with one more it is cut
+const MAX_IN_LINE = 10_000 // requests behind these, of all; beyond, the connection of the next is cut
 const MAX_UNREAD = 256 * 1_048_576 // bytes of replies; beyond, the oldest of them are cut
 
 export class Connections {
@@ -25,6 +25,7 @@ export class Connections {
   readonly #unread = new Map<ServerResponse, number>() // bytes, the oldest first
   #unreadBytes = 0
   #cutBytes = 0 // of connections that were cut for it, and are not closed yet
+  #inLine = 0
   #size = 0
 
   constructor(server: Server, most: number) {
@@ -55,10 +56,8 @@ export class Connections {
     replies.push(res)
     socket.setTimeout(STUCK) // here, since `server.timeout` would cost each WebSocket a timer
     res.once('close', () => this.#end(socket, res))
-    if (replies.length > MAX_PIPELINE) socket.destroy()
-    const mayStart = !ahead && this.#cutBytes === 0
-    await (ahead && new Promise((resolve) => ahead.once('close', resolve)))
-    if (mayStart) return replies.length <= MAX_PIPELINE // all that came in one packet is known now
+    if (!ahead && this.#cutBytes === 0) return true
+    if (ahead) await this.#standInLine(socket, ahead)
     // In another turn of the event loop, or the whole pipeline would go ahead of all others.
     do await turn()
     while (this.#cutBytes > 0)
@@ -81,6 +80,12 @@ export class Connections {
   upgrade(socket: Duplex): void {
     this.#quiet.delete(socket)
     this.#replies.delete(socket)
+  }
+
+  async #standInLine(socket: Duplex, ahead: ServerResponse): Promise<void> {
+    if (++this.#inLine > MAX_IN_LINE) socket.destroy()
+    await new Promise((resolve) => ahead.once('close', resolve))
+    this.#inLine--
   }
 
   #end(socket: Duplex, res: ServerResponse): void {
