@@ -30,7 +30,7 @@ export interface HttpCase {
   readonly splice: { readonly other: HttpRequest; readonly at: number } | null
   /** Where the bytes are cut into writes, of 10,000. `null`: after each of the first 200. */
   readonly cuts: readonly number[] | null
-  readonly end: 'stay' | 'halfClose' | 'reset'
+  readonly end: 'stay' | 'halfClose' | 'reset' | 'lateReset'
 }
 
 export interface HttpRequest {
@@ -352,8 +352,8 @@ const request = fc
 
 export const httpCase: fc.Arbitrary<HttpCase> = fc.record({
   requests: fc.oneof(
-    { arbitrary: fc.array(request, { minLength: 1, maxLength: 1 }), weight: 3 },
-    { arbitrary: fc.array(request, { minLength: 2, maxLength: 4 }), weight: 1 },
+    { arbitrary: fc.array(request, { minLength: 1, maxLength: 1 }), weight: 2 },
+    { arbitrary: fc.array(request, { minLength: 2, maxLength: 5 }), weight: 1 },
   ),
   mutations: fc.oneof(
     { arbitrary: fc.constant([]), weight: 1 },
@@ -365,7 +365,7 @@ export const httpCase: fc.Arbitrary<HttpCase> = fc.record({
     fc.oneof(fc.array(fc.nat(10_000), { minLength: 1, maxLength: 6 }), fc.constant(null)),
     4,
   ),
-  end: often('stay', fc.constantFrom('halfClose', 'halfClose', 'reset'), 8),
+  end: often('stay', fc.constantFrom('halfClose', 'reset', 'lateReset'), 5),
 })
 
 /** The first in all but one of so many cases. */
