@@ -1,5 +1,6 @@
 // WebSocket frames as bytes (RFC 6455 §5.2): what a client sends, right or wrong, and what comes back.
 
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { SUBPROTOCOL } from '../lib/protocol.ts'
@@ -10,6 +11,11 @@ export const FIN = 0x80
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
 const MASK = Buffer.alloc(4) // which leaves the payload as it is
+
+// With which a server's frame begins: it is whole, has no reserved bits, and is never binary.
+const FIRST = new Set(
+  [OPCODE.text, OPCODE.close, OPCODE.ping, OPCODE.pong].map((opcode) => FIN | opcode),
+)
 
 /**
  * A frame of a client. Its first byte is FIN, the reserved bits and the opcode. It may announce another
@@ -52,16 +58,19 @@ export interface ServerFrame {
   readonly payload: Buffer
 }
 
-/** The frames of a server, which have no mask. One that is cut off is left out. */
+/** The frames of a server. One that is cut off is left out. Throws for what no server may send. */
 export function framesOf(bytes: Buffer): ServerFrame[] {
   const frames: ServerFrame[] = []
   for (let rest = bytes; ; ) {
-    const short = rest[1] ?? 0
+    const [first, short] = rest
+    if (first === undefined || short === undefined) return frames
+    assert.ok(FIRST.has(first), `a frame that begins with ${first}`)
+    assert.ok(short < 128, 'a masked frame from the server')
     const start = short < 126 ? 2 : short === 126 ? 4 : 10
     if (rest.length < start) return frames
     const length = short < 126 ? short : start === 4 ? rest.readUInt16BE(2) : rest.readUInt32BE(6)
     if (rest.length < start + length) return frames
-    frames.push({ opcode: rest[0]! & 15, payload: rest.subarray(start, start + length) })
+    frames.push({ opcode: first & 15, payload: rest.subarray(start, start + length) })
     rest = rest.subarray(start + length)
   }
 }

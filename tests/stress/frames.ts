@@ -1,13 +1,5 @@
-// WebSocket frames as bytes (RFC 6455 §5.2), right and wrong ones, and what comes back as frames again.
-
-import assert from 'node:assert/strict'
-
-export const OPCODE = { more: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
-
-export interface Frame {
-  readonly opcode: number
-  readonly payload: Buffer
-}
+// A client's WebSocket frame as bytes, in every form that it may have, and in wrong ones. What single
+// tests need, and how a server's frames are read, is in ../frames.ts.
 
 interface Form {
   readonly isFinal?: boolean
@@ -41,26 +33,4 @@ export function closing(code: number, reason: Buffer = Buffer.alloc(0)): Buffer 
   const payload = Buffer.alloc(2)
   payload.writeUInt16BE(code)
   return Buffer.concat([payload, reason])
-}
-
-/** The whole frames of a server at the beginning of the bytes. Throws for what is none. */
-export function framesIn(bytes: Buffer): Frame[] {
-  const frames: Frame[] = []
-  let at = 0
-  for (;;) {
-    const [first, second] = [bytes[at], bytes[at + 1]]
-    if (first === undefined || second === undefined) return frames
-    const opcode = first & 0x0f
-    assert.ok(first >= 0x80 && first < 0x90, `a frame that begins with ${first}`)
-    assert.ok(second < 0x80, 'a masked frame from the server')
-    assert.ok([OPCODE.text, OPCODE.close, OPCODE.ping, OPCODE.pong].includes(opcode as never))
-    const start = at + 2 + (second < 126 ? 0 : second === 126 ? 2 : 8)
-    if (start > bytes.length) return frames
-    let length = second
-    if (second === 126) length = bytes.readUInt16BE(at + 2)
-    if (second === 127) length = Number(bytes.readBigUInt64BE(at + 2))
-    if (start + length > bytes.length) return frames
-    frames.push({ opcode, payload: bytes.subarray(start, start + length) })
-    at = start + length
-  }
 }

@@ -2,8 +2,9 @@
 // has by default: it lives, whatever was valid has the right answer, and memory returns.
 
 import assert from 'node:assert/strict'
+import { framesOf, OPCODE, type ServerFrame } from '../frames.ts'
 import { answersIn, checkAnswer } from './answers.ts'
-import { closing, type Frame, frame, framesIn, OPCODE } from './frames.ts'
+import { closing, frame } from './frames.ts'
 import { fuzzTest, type Tally } from './fuzz.ts'
 import {
   bytesOfCase,
@@ -70,7 +71,7 @@ async function play(
   tally.add(`${answers[0]?.status}`)
   assert.equal(answers[0]?.status, statusOf(one, world), 'the handshake')
   if (!isLet) return
-  checkHeard(new Heard(framesIn(rest)), tally)
+  checkHeard(new Heard(framesOf(rest)), tally)
   if (!expected) return
   tally.add('known in advance')
   checkExpected(heard, expected, setup, seconds)
@@ -90,7 +91,7 @@ class Heard {
   readonly messages: readonly Message[]
   readonly pongs: readonly string[]
 
-  constructor(frames: readonly Frame[]) {
+  constructor(frames: readonly ServerFrame[]) {
     const last = frames.findIndex(({ opcode }) => opcode === OPCODE.close)
     assert.ok(last < 0 || last === frames.length - 1, 'frames behind a close')
     const of = (wanted: number) =>
@@ -105,7 +106,7 @@ class Heard {
 
 function heardIn(received: Buffer): Heard {
   const { answers, rest } = answersIn(received)
-  return new Heard(answers[0]?.status === 101 ? framesIn(rest) : [])
+  return new Heard(answers[0]?.status === 101 ? framesOf(rest) : [])
 }
 
 function isOver(heard: Heard, expected: Expected): boolean {

@@ -5,8 +5,9 @@ import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
 import { isObject } from '../../lib/json.ts'
 import { isName } from '../../lib/names.ts'
+import { OPCODE } from '../frames.ts'
 import { handshake } from '../handshake.ts'
-import { closing, frame, OPCODE } from './frames.ts'
+import { closing, frame } from './frames.ts'
 import { faultsOf, often, parsed } from './http-cases.ts'
 import { type Mutation, mutate, mutations } from './mutations.ts'
 import {
@@ -83,7 +84,7 @@ const WRONG = {
   reserved3: [1002, frame(OPCODE.text, text(3), { reserved: 1 })],
   opcode3: [1002, frame(3, text(3))],
   opcode11: [1002, frame(11, text(3))],
-  continuation: [1002, frame(OPCODE.more, text(3))],
+  continuation: [1002, frame(OPCODE.continuation, text(3))],
   interrupted: [
     1002,
     Buffer.concat([frame(OPCODE.text, text(3), { isFinal: false }), frame(OPCODE.text, text(3))]),
@@ -108,14 +109,14 @@ const WRONG = {
     1009,
     Buffer.concat([
       frame(OPCODE.text, text(40_000), { isFinal: false }),
-      frame(OPCODE.more, text(30_000)),
+      frame(OPCODE.continuation, text(30_000)),
     ]),
   ],
   fragments: [
     1008,
     Buffer.concat([
       frame(OPCODE.text, text(1), { isFinal: false }),
-      ...Array.from({ length: 64 }, () => frame(OPCODE.more, text(0), { isFinal: false })),
+      ...Array.from({ length: 64 }, () => frame(OPCODE.continuation, text(0), { isFinal: false })),
     ]),
   ],
   request: [1002, Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')],
@@ -412,7 +413,10 @@ function inFrames(content: Buffer, { pieces, hasPing, lengthBits }: Form): Buffe
   const parts = Array.from({ length: pieces }, (_, i) => {
     const payload = content.subarray(i * size, (i + 1) * size)
     const isFinal = i === pieces - 1
-    const part = frame(i === 0 ? OPCODE.text : OPCODE.more, payload, { isFinal, lengthBits })
+    const part = frame(i === 0 ? OPCODE.text : OPCODE.continuation, payload, {
+      isFinal,
+      lengthBits,
+    })
     return hasPing && !isFinal && i === 0
       ? [part, frame(OPCODE.ping, Buffer.from('between'))]
       : [part]
