@@ -109,7 +109,7 @@ export class Connection {
     this.close(CLOSE.slow, 'too slow a reader')
   }
 
-  /** Closes it when its token has expired. */
+  /** Closes it if its token has expired. True: it has, and this was what closed it. */
   closeIfExpired(): boolean {
     const { expires } = this.identity
     if (!this.isOpen || expires === undefined || expires > Date.now()) return false

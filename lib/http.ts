@@ -166,7 +166,7 @@ export class HttpServer {
       if (isLast && !req.complete && !req.socket.destroyed) await linger(req, res, reply)
       else res.end(reply.body) // once and whole: Node then knows the length, and what has no body
       request.sent()
-      this.#connections.sent(res, reply.body.length)
+      this.#connections.sent(res, Buffer.byteLength(reply.body))
     } catch (error) {
       // A handler returned a header with a line feed in it, for instance.
       this.#options.log.error('reply failed', { error })

@@ -90,7 +90,8 @@ function stopOnCrash(starting: Promise<Stoppable>): void {
   })
 }
 
-// Ends in time, though the start or the stop should hang.
+// Ends in time, though the start or the stop should hang. A start that fails rejects this, too, but
+// `run` ends the process before anybody can notice.
 async function stopCrashed(starting: Promise<Stoppable>): Promise<void> {
   setTimeout(() => process.exit(1), CRASH_END)
   const { log, close } = await starting
