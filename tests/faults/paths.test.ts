@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { request } from '../exchanges.ts'
@@ -35,16 +35,19 @@ const cases: Case[] = [
 
 checkExchanges(cases)
 
-test('P11, P12: a file that is cut or removed later is sent as it was at the start', async (t) => {
+test('P11, P12: a file that is cut, removed or replaced later is sent as it was at the start', async (t) => {
   const files = await temporaryFolder(t)
   await writeFile(join(files, 'a.txt'), 'whole')
   await writeFile(join(files, 'b.txt'), 'whole')
+  await writeFile(join(files, 'c.txt'), 'whole')
   const { url } = await startApp(t, {}, { files })
 
   await writeFile(join(files, 'a.txt'), '')
   await rm(join(files, 'b.txt'))
+  await writeFile(join(files, 'new'), 'another')
+  await rename(join(files, 'new'), join(files, 'c.txt'))
 
-  for (const path of ['/a.txt', '/b.txt']) {
+  for (const path of ['/a.txt', '/b.txt', '/c.txt']) {
     assert.match(await exchange(url, get(path)), /^HTTP\/1.1 200 [\s\S]*\r\n\r\nwhole$/)
   }
 })
