@@ -59,6 +59,17 @@ test('every row is a test, or says why it does not apply', () => {
   assert.deepEqual(missing, [], 'neither or both')
 })
 
+test('the documents say how many rows there are, and how many are tests', () => {
+  const security = readFileSync(join(TESTS, '../SECURITY.md'), 'utf8')
+  const count = rows.filter(({ isLeftOut }) => !isLeftOut).length
+  assert.ok(
+    security.includes(`${rows.length} rows: ${count} are tests`),
+    `${rows.length}, ${count}`,
+  )
+  const readme = readFileSync(join(TESTS, '../README.md'), 'utf8')
+  assert.ok(readme.includes(` ${rows.length} things that go wrong`), `${rows.length}`)
+})
+
 test('every test that names a row names one of the catalogue', () => {
   const names = new Set(rows.map(({ name }) => name))
   assert.deepEqual(
