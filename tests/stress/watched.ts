@@ -19,9 +19,9 @@ async function sayMemory(): Promise<void> {
     globalThis.gc!()
     await turn()
   }
-  const { heapUsed, external } = process.memoryUsage()
+  const { heapUsed, external, rss } = process.memoryUsage()
   const sockets = process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
-  say({ message: 'memory', bytes: heapUsed + external, sockets })
+  say({ message: 'memory', bytes: heapUsed + external, rss, sockets })
 }
 
 if (isMainThread) process.on('SIGUSR2', sayMemory)

@@ -1,15 +1,15 @@
 // The server under the soak: a process of its own, looked at from outside.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Json } from '../../helpers.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
-const HEAP = join(import.meta.dirname, 'heap.ts')
-const PROGRAM = ['--expose-gc', '--import', 'tsx', '--import', HEAP, 'server.ts']
+const WATCHED = ['--import', './tests/stress/watched.ts']
+const PROGRAM = ['--expose-gc', '--import', 'tsx', ...WATCHED, 'server.ts']
 
 /** What it holds at one moment. */
 export interface Sample {
@@ -27,15 +27,18 @@ export class Server {
   /** Others, by their text. */
   readonly lines = new Map<string, number>()
   readonly #child: ChildProcess
+  readonly #said = new EventEmitter()
+  readonly #gone = new AbortController()
 
   constructor(env: NodeJS.ProcessEnv) {
     const child = spawn(process.execPath, PROGRAM, {
       cwd: ROOT,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+      stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#child = child
     this.exited = once(child, 'exit').then(([code]) => code)
+    this.exited.then(() => this.#gone.abort())
     this.url = new Promise((resolve) => {
       createInterface({ input: child.stdout! }).on('line', (line) => {
         const entry = JSON.parse(line)
@@ -45,11 +48,12 @@ export class Server {
     })
   }
 
+  /** Rejects when it has ended. */
   async sample(): Promise<Sample> {
-    const answer = once(this.#child, 'message')
-    this.#child.send('how much')
-    const [{ used, rss }] = (await answer) as [Sample]
-    return { used, rss, descriptors: this.#descriptors }
+    const answer = once(this.#said, 'memory', { signal: this.#gone.signal })
+    this.#child.kill('SIGUSR2')
+    const [{ bytes, rss }] = await answer
+    return { used: bytes, rss, descriptors: this.#descriptors }
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -57,7 +61,8 @@ export class Server {
   }
 
   #note(entry: Json): void {
-    if (entry.level === 'error') this.errors.push(entry)
+    if (entry.message === 'memory') this.#said.emit('memory', entry)
+    else if (entry.level === 'error') this.errors.push(entry)
     else this.lines.set(entry.message, (this.lines.get(entry.message) ?? 0) + 1)
   }
 
