@@ -29,7 +29,7 @@ const cases: Case[] = [
   ['B5: a surrogate in UTF-8', processing('{"a":"\u00ed\u00a0\u0080"}', TYPE), 400],
   ['B5: a letter cut in two', processing('{"a":"\u00e2\u0082"}', TYPE), 400],
   ['B7: 100 KB of brackets', processing(nested(50_000), TYPE), 413],
-  ['B7: 16,000 levels', processing(nested(8_000), TYPE), 400],
+  ['B7: 16,000 levels', processing(nested(16_000), TYPE), 400],
   ['B7: 33 levels', processing(`{"a":${nested(32)}}`, TYPE), 400],
   ['B7: 32 levels', processing(`{"a":${nested(31)}}`, TYPE), 202],
   ['B8: the key __proto__', processing('{"__proto__":{"x":1}}', TYPE), 202],
