@@ -162,7 +162,8 @@ export class HttpServer {
       for (const [name, value] of Object.entries(reply.headers)) res.setHeader(name, value)
       if (request.method === 'HEAD') res.setHeader('content-length', Buffer.byteLength(reply.body))
       const isLast = /close/.test(`${res.getHeader('connection')}`) || !res.shouldKeepAlive
-      if (isLast && !req.complete) await linger(req, res, reply)
+      // What is written in two parts to a connection that is cut may trip an assertion of Node's.
+      if (isLast && !req.complete && !req.socket.destroyed) await linger(req, res, reply)
       else res.end(reply.body) // once and whole: Node then knows the length, and what has no body
       request.sent()
       this.#connections.sent(res, reply.body.length)

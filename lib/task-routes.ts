@@ -72,16 +72,22 @@ export function taskHandlers(tasks: Tasks) {
     const before = await find(request)
     const task = await tasks.cancel(before.id)
     if (task) return json(202, task)
-    throw new HttpError(409, `the task has ended: it is ${before.state}`)
+    throw new HttpError(409, `the task has ended: it is ${await stateOf(before)}`)
   }
 
   async function retry(request: Request): Promise<Reply> {
     const before = await find(request)
     const task = await tasks.retry(before.id, await behind(request))
     if (task) return json(202, task, { location: `/tasks/${task.id}` })
-    const isOver = before.state === 'failed' || before.state === 'cancelled'
-    const why = isOver ? 'its payload is no longer kept' : `it is ${before.state}`
+    const state = await stateOf(before)
+    const isOver = state === 'failed' || state === 'cancelled'
+    const why = isOver ? 'its payload is no longer kept' : `it is ${state}`
     throw new HttpError(409, `the task can’t be retried: ${why}`)
+  }
+
+  // As it is now: it may have ended meanwhile, or another request was first.
+  async function stateOf({ id, state }: Task): Promise<string> {
+    return (await tasks.find(id))?.state ?? state
   }
 
   // Somebody else's is answered like one that is not there.

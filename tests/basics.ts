@@ -52,9 +52,9 @@ export function latch(): { opened: Promise<void>; open: () => void } {
   return { opened, open }
 }
 
-/** Waits, turn by turn of the event loop, until it is so. */
+/** Waits until it is so: looks every millisecond, then less and less often, so that it costs little. */
 export async function until(condition: () => unknown): Promise<void> {
-  while (!(await condition())) await delay(1)
+  for (let pause = 1; !(await condition()); pause = Math.min(1.1 * pause, 20)) await delay(pause)
 }
 
 /** What no property of can be looked at: even `instanceof` throws. */

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { json } from '../lib/reply.ts'
 import type { Request } from '../lib/request.ts'
-import { request } from './exchanges.ts'
+import { request, TYPE } from './exchanges.ts'
 import { exchange, fail, jsonOf, post, revokedProxy, startApp, statusOf, until } from './helpers.ts'
 
 test('every route answers with and without a slash at its end, and HEAD like GET', async (t) => {
@@ -111,6 +112,27 @@ test('a refusal that ends the connection does not cut off who is still sending',
 
   assert.match(answer, /^HTTP\/1.1 404 /)
   assert.deepEqual(errors, [])
+})
+
+test('a client that cuts a pipeline, of which the last is refused, ends nothing but that', async (t) => {
+  const { url } = await startApp(t)
+  const host = 'Host: localhost\r\n'
+  const pipeline = [
+    `POST /process HTTP/1.1\r\n${host}Expect: 100-continue\r\n\r\n`,
+    `POST /process HTTP/1.1\r\n${host}${TYPE}\r\nContent-Length: 2\r\n\r\n{}`,
+    `${request('POST /none HTTP/1.1', 'Content-Length: 2')}{}`,
+  ].join('')
+
+  for (let i = 0; i < 50; i++) {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+    const closed = once(socket.resume(), 'close')
+    socket.write(pipeline)
+    await turn()
+    socket.resetAndDestroy()
+    await closed
+  }
+
+  assert.equal(await statusOf(url, request('GET /healthz HTTP/1.1')), 200)
 })
 
 const deaths: [what: string, bytes: string][] = [

@@ -3,8 +3,10 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { defineTask } from '../tasks.ts'
+import { request } from './exchanges.ts'
 import {
   connectSocket,
+  exchange,
   type Json,
   jsonOf,
   latch,
@@ -91,6 +93,26 @@ test('a retry is for what failed or was cancelled, and runs behind its reply', a
   await tasks.idle()
   assert.equal((await tasks.find(id))?.state, 'succeeded')
   assert.equal((await post(`${url}/tasks/${id}/retry`)).status, 409)
+})
+
+test('of two retries at the same time the second is refused for what the task is by then', async (t) => {
+  const { opened, open } = latch()
+  let isCured = false
+  const work = defineTask('work', async () => {
+    if (!isCured) throw new Error('no')
+    await opened
+  })
+  const { url, tasks } = await startApp(t, {}, { definitions: [work] })
+  const { id } = await tasks.add(work, undefined)
+  await tasks.idle()
+  isCured = true
+
+  const retry = `POST /tasks/${id}/retry HTTP/1.1`
+  const answer = await exchange(url, `${retry}\r\nHost: localhost\r\n\r\n${request(retry)}`)
+  open()
+
+  assert.match(answer, /^HTTP\/1.1 202 .*HTTP\/1.1 409 .*it is (queued|running)/s)
+  await tasks.idle()
 })
 
 test('a result has its own type: JSON, bytes, more than a task shows; and may do nothing in a browser', async (t) => {

@@ -31,7 +31,11 @@ const rejection = 'unhandled rejection'
 const crashes: [what: string, code: string, logged: string[]][] = [
   [
     'before the start is over',
-    'setTimeout(crash); await start()',
+    `await run(async () => {
+      setTimeout(crash)
+      await delay(100)
+      return createApp(readSettings())
+    })`,
     [uncaught, 'listening', 'stopped'],
   ],
   [

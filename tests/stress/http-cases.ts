@@ -30,7 +30,7 @@ export interface HttpCase {
   readonly splice: { readonly other: HttpRequest; readonly at: number } | null
   /** Where the bytes are cut into writes, of 10,000. `null`: after each of the first 200. */
   readonly cuts: readonly number[] | null
-  readonly end: 'stay' | 'halfClose' | 'reset'
+  readonly end: 'stay' | 'halfClose' | 'reset' | 'lateReset'
 }
 
 export interface HttpRequest {
@@ -352,8 +352,8 @@ const request = fc
 
 export const httpCase: fc.Arbitrary<HttpCase> = fc.record({
   requests: fc.oneof(
-    { arbitrary: fc.array(request, { minLength: 1, maxLength: 1 }), weight: 3 },
-    { arbitrary: fc.array(request, { minLength: 2, maxLength: 4 }), weight: 1 },
+    { arbitrary: fc.array(request, { minLength: 1, maxLength: 1 }), weight: 2 },
+    { arbitrary: fc.array(request, { minLength: 2, maxLength: 5 }), weight: 1 },
   ),
   mutations: fc.oneof(
     { arbitrary: fc.constant([]), weight: 1 },
@@ -365,7 +365,7 @@ export const httpCase: fc.Arbitrary<HttpCase> = fc.record({
     fc.oneof(fc.array(fc.nat(10_000), { minLength: 1, maxLength: 6 }), fc.constant(null)),
     4,
   ),
-  end: often('stay', fc.constantFrom('halfClose', 'halfClose', 'reset'), 8),
+  end: often('stay', fc.constantFrom('halfClose', 'reset', 'lateReset'), 5),
 })
 
 /** The first in all but one of so many cases. */
@@ -519,7 +519,10 @@ function answersToHandshake(
 ): readonly number[] {
   const { path, method, expect } = request
   const hosts = request.hosts.map((host) => HOSTS[host])
-  if (upgrade.toLowerCase() !== 'websocket') return [400, 404, 426]
+  // Before Node 22.21 and 24.9 that is refused, and later as if it had not been asked for.
+  if (upgrade.toLowerCase() !== 'websocket') {
+    return [400, ...answersTo({ ...request, handshake: null }, world)]
+  }
   if (path.place !== '/ws' || path.spelling !== 'plain') return [404]
   if (method !== 'GET') return [405]
   if (request.version !== '1.1' && request.version !== '1.0') return [505]

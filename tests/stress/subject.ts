@@ -94,7 +94,7 @@ export class Subject {
   /** Stops it as a supervisor does. */
   async stop(): Promise<void> {
     this.#server.child.kill('SIGTERM')
-    await this.#stopped
+    assert.ok(await within(HANG, this.#stopped), 'it has nothing to do, and does not stop')
     assert.equal(await this.#server.exited, 0, 'the exit code')
     assert.deepEqual(this.#troubles, [], 'what the server has logged')
   }

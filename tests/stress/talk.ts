@@ -75,15 +75,17 @@ export class Talk {
     this.#hear = () => {}
   }
 
-  /** Waits until nothing has come for a while. */
-  async quiet(): Promise<void> {
+  /** Waits until nothing has come for a while, or so many times something has. */
+  async quiet(most = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.#isClosed) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, QUIET)
+      let left = most
       this.#hear = () => {
-        if (this.#isClosed) clearTimeout(timer)
-        else timer.refresh()
-        if (this.#isClosed) resolve()
+        timer.refresh()
+        if (!this.#isClosed && --left > 0) return
+        clearTimeout(timer)
+        resolve()
       }
     })
     this.#hear = () => {}
