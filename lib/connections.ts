@@ -125,8 +125,8 @@ export class Connections {
   }
 
   #firstIdle(): Duplex | undefined {
-    for (const socket of this.#replies.keys()) {
-      if (!socket.destroyed && this.#isClientsTurn(socket)) return socket
+    for (const [socket, [first]] of this.#replies) {
+      if (first && !socket.destroyed && (first.writableEnded || !first.req.complete)) return socket
     }
     return undefined
   }
@@ -139,13 +139,10 @@ export class Connections {
     this.#replies.delete(socket)
   }
 
-  // A client that does nothing has to go; a handler may take its time.
+  // A client that does not read has to go; a handler may take its time. A body that does not come is
+  // 408, for which Node has a limit of its own.
   #giveUp(socket: Duplex): void {
-    if (this.#isClientsTurn(socket)) socket.destroy()
-  }
-
-  #isClientsTurn(socket: Duplex): boolean {
     const [first] = this.repliesOn(socket)
-    return !first || first.writableEnded || !first.req.complete
+    if (!first || first.writableEnded) socket.destroy()
   }
 }

@@ -1,5 +1,5 @@
 // Clients that are slow, greedy, or gone. What takes half a minute or more is in
-// tests/stress/patience.test.ts.
+// tests/stress/patience.test.ts, a thousand followers (S13) in tests/stress/followers.test.ts.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -7,10 +7,9 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { json } from '../../lib/reply.ts'
 import type { Request } from '../../lib/request.ts'
-import type { Task } from '../../tasks.ts'
 import { processing, request, TYPE } from '../exchanges.ts'
 import { handshake } from '../handshake.ts'
-import { connectSocket, latch, startApp, type TestSocket, until } from '../helpers.ts'
+import { connectSocket, latch, startApp, until } from '../helpers.ts'
 import { checkHealth, type Fault, faultTest } from './fault.ts'
 
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n'
@@ -248,43 +247,3 @@ faultTest(
     await checkHealth(url)
   },
 )
-
-faultTest(
-  'S13: a thousand follow a task with 100 steps a second: all hear its end, nobody each step',
-  async ({ scope, tasks, url }) => {
-    const { opened, open } = latch()
-    const steps = 100
-    const { id } = await tasks.add(async (_payload: undefined, context) => {
-      await opened
-      for (let step = 1; step <= steps; step++) {
-        context.progress(step / steps)
-        await context.sleep(10)
-      }
-    }, undefined)
-    const sockets: TestSocket[] = []
-    for (let n = 0; n < 1_000; n++) sockets.push(await connectSocket(scope, url))
-    for (const socket of sockets) await socket.ask({ type: 'subscribe', topic: `task:${id}` })
-
-    open()
-    const all = await Promise.all(sockets.map(readToTheEnd))
-
-    for (const heard of all) {
-      assert.equal(heard.at(-1)!.state, 'succeeded')
-      assert.equal(heard.at(-1)!.progress, 1)
-      assert.ok(heard.length < steps, `${heard.length} states`)
-      const progress = heard.map((task) => task.progress ?? 0)
-      assert.deepEqual(
-        progress,
-        progress.toSorted((a, b) => a - b),
-      )
-    }
-  },
-  { env: CROWD },
-)
-
-async function readToTheEnd(socket: TestSocket): Promise<Task[]> {
-  const heard: Task[] = []
-  do heard.push((await socket.nextOf('message')).data)
-  while (!heard.at(-1)!.endedAt)
-  return heard
-}

@@ -53,7 +53,7 @@ export class Tally {
 
 const { FUZZ_SEED, FUZZ_PATH, FUZZ_CASES = '10000' } = process.env
 
-const SHRINKING = 30_000 // milliseconds at most to make a failing batch smaller
+const SHRINKING = 20_000 // milliseconds at most to make a failing batch smaller
 const WARM_UP = 0.4 // of the cases: until then code is compiled and caches fill
 const MISSING = 20 // one in so many is left out, which is how a batch is made smaller
 const SHOWN = 2_000 // characters of a case in a failure

@@ -1,5 +1,6 @@
 // Loaded into a server ahead of its own modules, to look at it from outside: on SIGUSR2 it says, as a
-// line of the log, what it holds after a garbage collection; and a warning of Node's is a line, too.
+// line of the log, what it holds after a garbage collection; and a warning of Node's is a line, too. If
+// the test is killed, the server does not stay.
 //
 //     node --expose-gc --import tsx --import ./tests/stress/watched.ts server.ts
 
@@ -24,4 +25,10 @@ async function sayMemory(): Promise<void> {
   say({ message: 'memory', bytes: heapUsed + external, rss, sockets })
 }
 
-if (isMainThread) process.on('SIGUSR2', sayMemory)
+function watch(): void {
+  const parent = process.ppid
+  process.on('SIGUSR2', sayMemory)
+  setInterval(() => process.ppid === parent || process.exit(1), 1_000).unref()
+}
+
+if (isMainThread) watch()
