@@ -114,7 +114,7 @@ export class Connections {
   #enter(socket: Duplex): void {
     this.#size++
     if (this.#size > this.#most) this.#makeRoom(socket)
-    this.#quiet.add(socket)
+    if (!socket.destroyed) this.#quiet.add(socket)
   }
 
   #makeRoom(newcomer: Duplex): void {

@@ -94,11 +94,11 @@ function stopOnCrash(starting: Promise<Stoppable>): void {
 // `run` ends the process before anybody can notice.
 async function stopCrashed(starting: Promise<Stoppable>): Promise<void> {
   setTimeout(() => process.exit(1), CRASH_END)
-  const { log, close } = await starting
+  const app = await starting
   try {
-    await close(CRASH_DRAIN, true)
+    await app.close(CRASH_DRAIN, true)
   } catch (error) {
-    log.error('could not stop', { error })
+    app.log.error('could not stop', { error })
   }
   process.exit(1)
 }

@@ -101,7 +101,7 @@ test('when all are busy the newcomer goes, and there is room again when one has 
   assert.equal(second.closed, false)
 })
 
-test('who sends only half a body makes room, and then who does not read', async (t) => {
+test('S6: who sends only half a body makes room, and then who does not read', async (t) => {
   const { open, ask, replies } = await start(t, 3)
   const [asker] = await ask()
   const reader = (await open(REQUEST)).pause()
@@ -139,7 +139,7 @@ test('of a pipeline ten are worked on at a time, in order, also when they end in
   assert.equal(replies.length, 21, 'nobody waits for the rest')
 })
 
-test('when ten thousand are in line, a longer pipeline is cut, a short one is not', async (t) => {
+test('H25: when ten thousand are in line, a longer pipeline is cut, a short one is not', async (t) => {
   const { open, ask, replies } = await start(t, 5)
   const deep = await open(REQUEST.repeat(10_010))
   await until(() => replies.length === 10)
@@ -153,7 +153,7 @@ test('when ten thousand are in line, a longer pipeline is cut, a short one is no
   assert.equal(replies.length, 21, 'nothing of what was in line is done')
 })
 
-test('when too much is unread the oldest replies are cut, and nothing is begun before they are gone', async (t) => {
+test('S4: when too much is unread the oldest replies are cut, and nothing is begun before they are gone', async (t) => {
   const { ask, connections } = await start(t, 5)
   const MIB = 1_048_576
   const [[first, its], [second, other], [third, small]] = [await ask(), await ask(), await ask()]

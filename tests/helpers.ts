@@ -126,16 +126,29 @@ export function connectTcp(url: string): Socket {
   return connect(Number(port), hostname).on('error', () => {})
 }
 
-/** Sends bytes as they are and returns all that comes back until the server closes. */
-export async function exchange(url: string, bytes: string | Buffer): Promise<string> {
+/** A raw connection that begins with these bytes, and all that came on it, once it is closed. */
+export function dial(t: Scope, url: string, bytes: string | Buffer = '') {
   const socket = connectTcp(url)
+  t.after(() => socket.destroy())
+  const closed = answerOn(socket)
+  if (bytes.length > 0) socket.write(bytes)
+  return { socket, closed }
+}
+
+/** Sends bytes as they are and returns all that comes back until the server closes. */
+export function exchange(url: string, bytes: string | Buffer): Promise<string> {
+  const socket = connectTcp(url)
+  socket.write(bytes)
+  return answerOn(socket)
+}
+
+// One character a byte.
+function answerOn(socket: Socket): Promise<string> {
   let answer = ''
   socket.setEncoding('latin1').on('data', (text) => {
     answer += text
   })
-  socket.write(bytes)
-  await new Promise((resolve) => socket.once('close', resolve))
-  return answer
+  return new Promise((resolve) => socket.once('close', () => resolve(answer)))
 }
 
 /** The status of the first answer to raw bytes. 0: closed without one. */

@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { json } from '../lib/reply.ts'
 import type { Request } from '../lib/request.ts'
 import { request, TYPE } from './exchanges.ts'
-import { exchange, fail, jsonOf, post, revokedProxy, startApp, statusOf, until } from './helpers.ts'
+import {
+  connectTcp,
+  exchange,
+  fail,
+  jsonOf,
+  post,
+  revokedProxy,
+  startApp,
+  statusOf,
+  until,
+} from './helpers.ts'
 
 test('every route answers with and without a slash at its end, and HEAD like GET', async (t) => {
   const { url } = await startApp(t)
@@ -80,7 +89,7 @@ for (const [what, handler, status] of broken) {
 test('what comes after a reply that has begun is cut off, not answered twice', async (t) => {
   const big = 'x'.repeat(20_000_000)
   const { url } = await startApp(t, {}, { routes: { 'GET /big': () => json(200, big) } })
-  const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+  const socket = connectTcp(url)
   let answer = ''
   socket.write(`GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n`)
   await once(socket, 'readable')
@@ -99,7 +108,7 @@ test('the problem document of a 422 points to the place', async (t) => {
 
 test('a refusal that ends the connection does not cut off who is still sending', async (t) => {
   const { url } = await startApp(t)
-  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const socket = connectTcp(url)
   const errors: unknown[] = []
   let answer = ''
   socket.on('error', (error) => errors.push(error))
@@ -124,7 +133,7 @@ test('a client that cuts a pipeline, of which the last is refused, ends nothing 
   ].join('')
 
   for (let i = 0; i < 50; i++) {
-    const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+    const socket = connectTcp(url)
     const closed = once(socket.resume(), 'close')
     socket.write(pipeline)
     await turn()
@@ -155,7 +164,7 @@ for (const [what, bytes] of deaths) {
       },
     }
     const app = await startApp(t, {}, { routes })
-    const socket = connect(Number(new URL(app.url).port), '127.0.0.1').on('error', () => {})
+    const socket = connectTcp(app.url)
     await once(socket, 'connect')
     const closed = once(socket.resume(), 'close')
     socket.write('GET /work HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3) + bytes)

@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createLog } from '../lib/log.ts'
 import type { App } from '../server.ts'
 import {
+  connectTcp,
   exchange,
   type Json,
   jsonOf,
@@ -38,7 +39,7 @@ async function startLogged(t: TestContext, workSeconds: string) {
 
 /** Sends these bytes, and resolves when what they ask for is under way. */
 async function begin(app: App, bytes: string, replies: (path: string) => number[]) {
-  const socket = connect(Number(new URL(app.url).port), '127.0.0.1').on('error', () => {})
+  const socket = connectTcp(app.url)
   const before = replies('/healthz').length
   socket.resume().write(bytes + PROBE) // which is handled next, although its reply has to wait
   await until(() => replies('/healthz').length > before)
@@ -206,7 +207,7 @@ test('a process ends by itself once its server has closed, whoever was waiting',
     process.once('SIGTERM', () => app.close(500))`
   const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
   const server = await spawnServer(t, { WORK_SECONDS: FOR_EVER }, args)
-  const socket = connect(Number(new URL(server.url).port), '127.0.0.1').on('error', () => {})
+  const socket = connectTcp(server.url)
   socket.resume().write(REQUEST + PROBE)
   await server.line('replied')
 

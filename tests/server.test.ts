@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSettings } from '../lib/config.ts'
@@ -12,6 +11,7 @@ import { type App, createApp } from '../server.ts'
 import { defineTask, type Task } from '../tasks.ts'
 import {
   connectSocket,
+  connectTcp,
   type Json,
   jsonOf,
   latch,
@@ -134,7 +134,7 @@ for (const path of ['/process', '/notify/alice']) {
   test(`the task of POST ${path} waits for its own reply, and nobody else does`, async (t) => {
     const routes = { 'GET /never': () => new Promise<never>(() => {}) }
     const app = await startApp(t, {}, { routes })
-    const socket = connect(Number(new URL(app.url).port), '127.0.0.1')
+    const socket = connectTcp(app.url)
     const lines =
       'HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'
     // In line behind a reply that never comes.
@@ -162,7 +162,7 @@ test('S8, T16: a task runs although its client hung up, exactly once', async (t)
     },
   }
   app = await startApp(t, {}, { routes })
-  const socket = connect(Number(new URL(app.url).port), '127.0.0.1')
+  const socket = connectTcp(app.url)
   socket.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await until(() => app.tasks.size > 0)
   assert.equal(runs, 0)
@@ -195,7 +195,7 @@ test('a client that never reads its reply holds its task back for a while only',
     },
   }
   app = await startApp(t, {}, { routes })
-  const socket = connect(Number(new URL(app.url).port), '127.0.0.1')
+  const socket = connectTcp(app.url)
   t.after(() => socket.destroy())
   socket.pause()
   socket.write('GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -362,7 +362,7 @@ test('who watches all tasks hears their end before the goodbye', async (t) => {
 
 test('X2: closing cuts idle connections and tells of tasks that were lost', async (t) => {
   const app = await startApp(t, { WORK_SECONDS: '60', JOURNAL: 'off' })
-  const idle = connect(Number(new URL(app.url).port), '127.0.0.1')
+  const idle = connectTcp(app.url)
   await once(idle, 'connect')
   const cut = once(idle.resume(), 'close')
   await post(`${app.url}/process`, {})

@@ -1,3 +1,5 @@
+// Bodies that are no JSON, too long, too deep, cut, or in disguise (rows B).
+
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'

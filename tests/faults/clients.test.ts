@@ -3,30 +3,16 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { json } from '../../lib/reply.ts'
 import type { Request } from '../../lib/request.ts'
 import { processing, request, TYPE } from '../exchanges.ts'
 import { handshake } from '../handshake.ts'
-import { connectSocket, latch, startApp, until } from '../helpers.ts'
+import { connectSocket, dial, latch, startApp, until } from '../helpers.ts'
 import { checkHealth, type Fault, faultTest } from './fault.ts'
 
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n'
-
-/** A connection, and all that came on it once it is closed. */
-function dial({ url, scope }: Pick<Fault, 'url' | 'scope'>, bytes = '') {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1').setEncoding('latin1')
-  scope.after(() => socket.destroy())
-  let answer = ''
-  socket.on('data', (text) => {
-    answer += text
-  })
-  socket.on('error', () => {}) // a reset is an end, too
-  if (bytes) socket.write(bytes)
-  const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(answer)))
-  return { socket, closed }
-}
 
 /** Says a piece of it twice a second, until nobody listens any more. */
 async function dribble(socket: Socket, pieces: () => string): Promise<void> {
@@ -41,12 +27,16 @@ async function dribble(socket: Socket, pieces: () => string): Promise<void> {
 const waits: [what: string, wait: (fault: Fault) => Promise<void>][] = [
   [
     'S1: who connects and says nothing hears 408',
-    async (fault) => assert.match(await dial(fault).closed, /^HTTP\/1.1 408 /),
+    async (fault) => assert.match(await dial(fault.scope, fault.url).closed, /^HTTP\/1.1 408 /),
   ],
   [
     'S2: who sends one header after the other, and no end of them, hears 408',
     async (fault) => {
-      const { socket, closed } = dial(fault, 'GET / HTTP/1.1\r\nHost: localhost\r\n')
+      const { socket, closed } = dial(
+        fault.scope,
+        fault.url,
+        'GET / HTTP/1.1\r\nHost: localhost\r\n',
+      )
       dribble(socket, () => 'X: 1\r\n')
       assert.match(await closed, /^HTTP\/1.1 408 /)
     },
@@ -54,7 +44,7 @@ const waits: [what: string, wait: (fault: Fault) => Promise<void>][] = [
   [
     'S2: who sends its first line letter by letter hears 408',
     async (fault) => {
-      const { socket, closed } = dial(fault, 'GET /')
+      const { socket, closed } = dial(fault.scope, fault.url, 'GET /')
       dribble(socket, () => 'a')
       assert.match(await closed, /^HTTP\/1.1 408 /)
     },
@@ -62,7 +52,7 @@ const waits: [what: string, wait: (fault: Fault) => Promise<void>][] = [
   [
     'S5: a connection that is kept for a next request is closed without a word',
     async (fault) => {
-      const hoard = Array.from({ length: 50 }, () => dial(fault, HEALTH).closed)
+      const hoard = Array.from({ length: 50 }, () => dial(fault.scope, fault.url, HEALTH).closed)
       for (const answer of await Promise.all(hoard)) {
         assert.equal(answer.match(/HTTP\/1.1 /g)?.length, 1)
         assert.match(answer, /^HTTP\/1.1 200 /)
@@ -72,7 +62,7 @@ const waits: [what: string, wait: (fault: Fault) => Promise<void>][] = [
   [
     'S5: on one connection a thousand requests are answered, the rest is refused',
     async (fault) => {
-      const { socket, closed } = dial(fault)
+      const { socket, closed } = dial(fault.scope, fault.url)
       for (let sent = 0; sent < 1_010; sent++) {
         socket.write(HEALTH)
         await once(socket, 'data')
@@ -84,7 +74,7 @@ const waits: [what: string, wait: (fault: Fault) => Promise<void>][] = [
   [
     'S11: a WebSocket that does not answer the close frame is cut',
     async (fault) => {
-      const { socket, closed } = dial(fault, handshake())
+      const { socket, closed } = dial(fault.scope, fault.url, handshake())
       await once(socket, 'data')
       socket.write(Buffer.from([0x82, 0x80, 0, 0, 0, 0])) // binary, empty, masked
       assert.ok((await closed).includes('\x03\xebexpected text'), 'a close frame with 1003')
@@ -93,7 +83,7 @@ const waits: [what: string, wait: (fault: Fault) => Promise<void>][] = [
   [
     'S11: and so is one that does not even read it',
     async (fault) => {
-      const { socket, closed } = dial(fault, handshake())
+      const { socket, closed } = dial(fault.scope, fault.url, handshake())
       await once(socket, 'data')
       socket.pause().write(Buffer.from([0x82, 0x80, 0, 0, 0, 0]))
       await until(() => fault.hub.size === 0)
@@ -128,11 +118,11 @@ for (const [what, bytes, count] of idlers) {
   faultTest(
     title,
     async (fault) => {
-      const waiting = dial(fault, request('GET /slow HTTP/1.1'))
+      const waiting = dial(fault.scope, fault.url, request('GET /slow HTTP/1.1'))
       const friend = await connectSocket(fault.scope, fault.url)
       let isOpen = 0
       for (let n = 0; n < count; n++) {
-        const { socket, closed } = dial(fault, bytes)
+        const { socket, closed } = dial(fault.scope, fault.url, bytes)
         await once(socket, bytes === HEALTH ? 'data' : 'connect')
         isOpen++
         closed.then(() => isOpen--)
@@ -151,13 +141,13 @@ for (const [what, bytes, count] of idlers) {
 // — who goes too soon —
 
 faultTest('S7: who half-closes behind a request hears a fast answer', async (fault) => {
-  const { socket, closed } = dial(fault)
+  const { socket, closed } = dial(fault.scope, fault.url)
   socket.end(HEALTH)
   assert.match(await closed, /^HTTP\/1.1 200 /)
 })
 
 faultTest('S7: a job runs also if its client half-closes behind it', async (fault) => {
-  const { socket, closed } = dial(fault)
+  const { socket, closed } = dial(fault.scope, fault.url)
   socket.end(processing('{}', TYPE))
   await closed // with the answer or without: by then the client has said that it is done
   await until(async () => (await fault.tasks.list({ limit: 1, state: 'succeeded' })).tasks.length)
@@ -178,7 +168,7 @@ faultTest(
   'S7: a slow answer is lost with a half-closed connection, its task is not',
   async (fault) => {
     late = fault
-    const { socket, closed } = dial(fault)
+    const { socket, closed } = dial(fault.scope, fault.url)
     socket.end(request('GET /late HTTP/1.1'))
     assert.equal(await closed, '')
     await until(() => runs === 1)

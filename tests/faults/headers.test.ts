@@ -1,3 +1,5 @@
+// Headers and framing that HTTP forbids, or that two readers could read in two ways (rows H).
+
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

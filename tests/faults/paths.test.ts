@@ -1,3 +1,5 @@
+// Paths that try to get at other files than the page’s (rows P).
+
 import assert from 'node:assert/strict'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

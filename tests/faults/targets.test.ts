@@ -1,3 +1,5 @@
+// Methods and request targets that are none, or that look like another (rows M).
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -73,7 +73,7 @@ test('ten times as much as can be done: each is 202 or 503 at once, each 202 end
   const { url } = await spawnServer(t, SETTINGS)
 
   const answers = await flood(OFFERED, () => offer(url))
-  await delay(1_000)
+  await delay(1_000) // as it is promised
   const later = await Promise.all(Array.from({ length: 5 }, () => offer(url)))
 
   const accepted = check(answers, 503)

@@ -3,13 +3,13 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { json } from '../../lib/reply.ts'
 import type { App } from '../../server.ts'
 import { request, TYPE } from '../exchanges.ts'
-import { startApp } from '../helpers.ts'
+import { dial, startApp } from '../helpers.ts'
 
 const BIG = 'x'.repeat(20_000_000) // more than the kernel takes for a client that does not read
 const SIP = 250_000 // bytes a second
@@ -17,22 +17,6 @@ const LONG = 68_000 // milliseconds: beyond the minute after which a connection 
 
 const PROCESS = 'POST /process HTTP/1.1'
 const GET_BIG = 'GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n'
-
-/** A connection, and all that came on it once it is closed. */
-function dial(t: TestContext, { url }: App, bytes: string) {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1').setEncoding('latin1')
-  t.after(() => socket.destroy())
-  socket.on('error', () => {}) // a reset is an end, too
-  socket.write(bytes)
-  const closed = new Promise<string>((resolve) => {
-    let answer = ''
-    socket.on('data', (text) => {
-      answer += text
-    })
-    socket.once('close', () => resolve(answer))
-  })
-  return { socket, closed }
-}
 
 /** Says it again and again, until nobody listens. */
 async function dribble(socket: Socket, piece: string): Promise<void> {
@@ -56,7 +40,7 @@ const cases: [what: string, run: (t: TestContext, app: App) => Promise<void>][] 
   ...bodies.map(([what, start, piece]): (typeof cases)[number] => [
     `S3: a body that ${what} is 408, and no task`,
     async (t, app) => {
-      const { socket, closed } = dial(t, app, start)
+      const { socket, closed } = dial(t, app.url, start)
       if (piece) dribble(socket, piece)
       assert.match(await closed, /^HTTP\/1.1 408 /)
       assert.equal(app.tasks.size, 0)
@@ -65,7 +49,7 @@ const cases: [what: string, run: (t: TestContext, app: App) => Promise<void>][] 
   ...[1, 20].map((count): (typeof cases)[number] => [
     `S4: who asks for a big reply ${count}× and does not read is cut`,
     async (t, app) => {
-      const { socket, closed } = dial(t, app, GET_BIG.repeat(count))
+      const { socket, closed } = dial(t, app.url, GET_BIG.repeat(count))
       socket.pause()
       await delay(LONG)
       socket.resume()
@@ -78,7 +62,7 @@ const cases: [what: string, run: (t: TestContext, app: App) => Promise<void>][] 
     async (t, app) => {
       const { socket, closed } = dial(
         t,
-        app,
+        app.url,
         GET_BIG.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'),
       )
       const started = performance.now()
@@ -97,7 +81,7 @@ const cases: [what: string, run: (t: TestContext, app: App) => Promise<void>][] 
   [
     'a handler may take longer than a client may',
     async (t, app) => {
-      const { closed } = dial(t, app, request('GET /slow HTTP/1.1'))
+      const { closed } = dial(t, app.url, request('GET /slow HTTP/1.1'))
       assert.match(await closed, /at last/)
     },
   ],

@@ -5,13 +5,20 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { handshake } from '../handshake.ts'
-import { connectSocket, jsonOf, post, startApp, temporaryFolder, until } from '../helpers.ts'
+import {
+  connectSocket,
+  connectTcp,
+  jsonOf,
+  post,
+  startApp,
+  temporaryFolder,
+  until,
+} from '../helpers.ts'
 import { Compiled } from './compiled.ts'
 
 const SMALL = '--max-old-space-size=64'
@@ -100,7 +107,7 @@ describe('side by side', { concurrency: 4 }, () => {
     const { url } = await line('listening')
     await line('added')
     const open = async (bytes: string) => {
-      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      const socket = connectTcp(url)
       t.after(() => socket.destroy())
       socket.on('error', () => {}).write(bytes) // and nothing is answered or closed
       await once(socket, 'connect')

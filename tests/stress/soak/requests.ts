@@ -2,9 +2,8 @@
 // uploads that are cut in the middle.
 
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { request, TYPE } from '../../exchanges.ts'
-import { type Json, jsonOf, post, statusOf } from '../../helpers.ts'
+import { connectTcp, type Json, jsonOf, post, statusOf } from '../../helpers.ts'
 import type { Dice, World } from './world.ts'
 
 const PAGES = 5
@@ -102,7 +101,7 @@ async function err({ url, expect, count }: World, dice: Dice): Promise<void> {
 }
 
 async function breakOff({ url, count, pause }: World, dice: Dice): Promise<void> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+  const socket = connectTcp(url)
   await once(socket, 'connect')
   socket.write(request('POST /process HTTP/1.1', TYPE, 'Content-Length: 1000'))
   socket.write('{"half": "')
