@@ -6,17 +6,9 @@ import { framesOf, OPCODE, type ServerFrame } from '../frames.ts'
 import { answersIn, checkAnswer } from './answers.ts'
 import { closing, frame } from './frames.ts'
 import { fuzzTest, type Tally } from './fuzz.ts'
-import {
-  bytesOfCase,
-  type Expected,
-  expectedOf,
-  goodOf,
-  handshakeOf,
-  MAX_TOPICS,
-  type SocketCase,
-  socketCase,
-  statusOf,
-} from './socket-cases.ts'
+import { type Expected, expectedOf, goodOf, statusOf } from './socket-answers.ts'
+import { bytesOfCase, handshakeOf } from './socket-bytes.ts'
+import { MAX_TOPICS, type SocketCase, socketCase } from './socket-cases.ts'
 import type { Subject } from './subject.ts'
 import { Talk } from './talk.ts'
 import { levelTasks, makeTasks, NAMED, settings, ticketFor, type World } from './world.ts'

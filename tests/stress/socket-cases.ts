@@ -1,27 +1,16 @@
 // What a WebSocket is fuzzed with: a handshake, and then messages and frames, most of them valid, of
-// `meanwhile.v1` or of the echo. What is right as an answer is worked out here as well.
+// `meanwhile.v1` or of the echo. How they are written is in socket-bytes.ts, what is right as an answer
+// in socket-answers.ts.
 
-import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
-import { isObject } from '../../lib/json.ts'
-import { isName } from '../../lib/names.ts'
 import { OPCODE } from '../frames.ts'
-import { handshake } from '../handshake.ts'
 import { closing, frame } from './frames.ts'
-import { faultsOf, often, parsed } from './http-cases.ts'
-import { type Mutation, mutate, mutations } from './mutations.ts'
-import {
-  GOOD_TOKENS,
-  type Ids,
-  ROLES,
-  TOKEN_KINDS,
-  TOKENS,
-  type TokenKind,
-  type World,
-} from './world.ts'
+import { often } from './http-cases.ts'
+import { type Mutation, mutations } from './mutations.ts'
+import { ROLES, TOKEN_KINDS, type TokenKind } from './world.ts'
 
 export const MAX_TOPICS = 6
-const MAX_FRAME = 65_536
+export const MAX_FRAME = 65_536
 
 export interface SocketCase {
   readonly isEcho: boolean
@@ -54,7 +43,7 @@ export type Item =
   | { readonly kind: 'wrong'; readonly what: keyof typeof WRONG }
   | { readonly kind: 'close'; readonly code: number; readonly reason: string }
 
-interface Message {
+export interface Message {
   readonly type: unknown
   readonly id: 'own' | 'text' | 'none' | 'other'
   readonly otherId: unknown
@@ -66,7 +55,7 @@ interface Message {
 }
 
 /** How a message is put into frames. */
-interface Form {
+export interface Form {
   /** Whether its bytes may be no UTF-8, which ends the connection. */
   readonly isRaw: boolean
   readonly pieces: number
@@ -77,7 +66,7 @@ interface Form {
 const text = (length: number) => Buffer.alloc(length, 'x')
 
 /** What ends a connection, and with which code. */
-const WRONG = {
+export const WRONG = {
   unmasked: [1002, frame(OPCODE.text, text(3), { isMasked: false })],
   reserved1: [1002, frame(OPCODE.text, text(3), { reserved: 4 })],
   reserved2: [1002, frame(OPCODE.text, text(3), { reserved: 2 })],
@@ -352,255 +341,4 @@ export function socketCase(count: number): fc.Arbitrary<SocketCase> {
     isEager: fc.boolean(),
     end: fc.constantFrom('close', 'halfClose', 'reset'),
   })
-}
-
-// How it is written.
-
-export function handshakeOf(one: SocketCase, { isOpen }: World, ticket: string): string {
-  const { isEcho, user, isGuest, way } = one
-  const token = TOKENS[user]
-  let query = isGuest ? '' : `user=${userOf(user)}`
-  if (!isOpen && way === 'query') query = `token=${token}`
-  if (!isOpen && way === 'ticket') query = `ticket=${ticket}`
-  const offered = isEcho ? [] : ['meanwhile.v1']
-  if (!isOpen && way === 'subprotocol') offered.push(`bearer.${token}`)
-  return handshake(
-    {
-      ...(offered.length > 0 && { 'Sec-WebSocket-Protocol': offered.join(', ') }),
-      ...(!isOpen && way === 'header' && { Authorization: `Bearer ${token}` }),
-    },
-    `GET /ws?${query} HTTP/1.1`,
-  )
-}
-
-/** The status that the handshake has to have. */
-export function statusOf({ isEcho, user, way }: SocketCase, { isOpen }: World): number {
-  if (isOpen || way === 'ticket') return 101
-  if (isEcho && way === 'subprotocol') return 400
-  return GOOD_TOKENS.includes(user) ? 101 : 401
-}
-
-function userOf(user: TokenKind): string {
-  return user === 'admin' ? 'root' : user
-}
-
-export function bytesOfCase(one: SocketCase, ids: Ids): Buffer {
-  const frames = one.items.map((item, i) => (item ? bytesOf(item, i, ids) : Buffer.alloc(0)))
-  return mutate(Buffer.concat(frames), one.mutations)
-}
-
-function bytesOf(item: Item, index: number, ids: Ids): Buffer {
-  switch (item.kind) {
-    case 'message':
-    case 'text':
-      return inFrames(contentOf(item, index, ids), item.form)
-    case 'ping':
-    case 'pong':
-      return frame(OPCODE[item.kind], pingOf(item.length, index))
-    case 'wrong':
-      return WRONG[item.what][1]
-    case 'close':
-      return frame(OPCODE.close, closing(item.code, Buffer.from(item.reason)))
-  }
-}
-
-function pingOf(length: number, index: number): Buffer {
-  return Buffer.alloc(length, String(index))
-}
-
-function inFrames(content: Buffer, { pieces, hasPing, lengthBits }: Form): Buffer {
-  const size = sizeOf(content, pieces)
-  const parts = Array.from({ length: pieces }, (_, i) => {
-    const payload = content.subarray(i * size, (i + 1) * size)
-    const isFinal = i === pieces - 1
-    const part = frame(i === 0 ? OPCODE.text : OPCODE.continuation, payload, {
-      isFinal,
-      lengthBits,
-    })
-    return hasPing && !isFinal && i === 0
-      ? [part, frame(OPCODE.ping, Buffer.from('between'))]
-      : [part]
-  })
-  return Buffer.concat(parts.flat())
-}
-
-function sizeOf(content: Buffer, pieces: number): number {
-  return Math.ceil(content.length / pieces)
-}
-
-function contentOf(item: Extract<Item, { edits: unknown }>, index: number, ids: Ids): Buffer {
-  const content = item.kind === 'text' ? item.text : jsonOf(item.message, index, ids)
-  const bytes = mutate(Buffer.from(content), item.edits)
-  return item.form.isRaw ? bytes : Buffer.from(bytes.toString())
-}
-
-function jsonOf({ id, otherId, topic, ...rest }: Message, index: number, ids: Ids): string {
-  const [, role] = /^task:(.*)$/.exec(String(topic)) ?? []
-  const known = role !== undefined && Object.hasOwn(ids, role) ? ids[role as keyof Ids] : undefined
-  const all = {
-    ...rest,
-    topic: known === undefined ? topic : `task:${known}`,
-    id: { own: index, text: `m${index}`, none: undefined, other: otherId }[id],
-  }
-  return JSON.stringify(all)
-}
-
-// What is right.
-
-export interface Expected {
-  /** Of requests and of what is no message, by their ids (as JSON). `undefined`: without one. */
-  readonly answers: readonly { id: string | undefined; codes: readonly string[]; message: Asked }[]
-  readonly pongs: number
-  readonly echoes: readonly string[]
-  /** What answers to control frames say. */
-  readonly controlPongs: readonly string[]
-  /** The code with which the server closes; undefined: it does not. */
-  readonly closes: number | undefined
-  /** Of these it counts how many there are. */
-  readonly counted: number
-}
-
-type Asked = Readonly<Record<string, unknown>>
-
-/** Undefined where the bytes are not what was asked for. */
-export function expectedOf(one: SocketCase, world: World): Expected | undefined {
-  if (one.mutations.length > 0) return undefined
-  const model = new Model(one, world)
-  one.items.forEach((item, i) => {
-    if (item && model.closes === undefined) model.hear(item, i)
-  })
-  return model
-}
-
-class Model implements Expected {
-  readonly answers: { id: string | undefined; codes: string[]; message: Asked }[] = []
-  readonly echoes: string[] = []
-  readonly controlPongs: string[] = []
-  pongs = 0
-  counted = 0
-  closes: number | undefined
-  readonly #case: SocketCase
-  readonly #world: World
-  /** Topics that are followed for sure, and those that may be. */
-  readonly #sure = new Set<string>()
-  readonly #maybe = new Set<string>()
-
-  constructor(one: SocketCase, world: World) {
-    this.#case = one
-    this.#world = world
-  }
-
-  hear(item: Item, index: number): void {
-    switch (item.kind) {
-      case 'message':
-      case 'text':
-        return this.#hearText(contentOf(item, index, this.#world.ids), item.form)
-      case 'ping':
-        this.controlPongs.push(pingOf(item.length, index).toString())
-        this.counted++
-        return
-      case 'pong':
-        this.counted++
-        return
-      case 'wrong':
-        this.closes = WRONG[item.what][0]
-        return
-      case 'close':
-        this.closes = item.code
-    }
-  }
-
-  #hearText(content: Buffer, { pieces, hasPing }: Form): void {
-    if (hasPing && pieces > 1 && sizeOf(content, pieces) <= MAX_FRAME) {
-      this.controlPongs.push('between')
-      this.counted++
-    }
-    if (content.length > MAX_FRAME) this.closes = 1009
-    else if (!isUtf8(content)) this.closes = 1007
-    else {
-      this.counted++
-      if (this.#case.isEcho) this.echoes.push(`You said: ${content}`)
-      else this.#hearMessage(content.toString())
-    }
-  }
-
-  #hearMessage(text: string): void {
-    const value = parsed(text)
-    if (!isObject(value) || typeof value.type !== 'string') {
-      return this.#answer(undefined, ['bad_message'], {})
-    }
-    const id = isId(value.id) ? JSON.stringify(value.id) : undefined
-    const codes = this.#codesFor(value)
-    if (codes.includes('pong')) this.pongs++
-    else this.#answer(id, codes, value)
-  }
-
-  #answer(id: string | undefined, codes: string[], message: Asked): void {
-    this.answers.push({ id, codes, message })
-  }
-
-  #codesFor(message: Asked): string[] {
-    const { type, id, topic, since, data, key, transient } = message
-    if (faultsOf(message).length > 0) return ['bad_message']
-    if (type === 'ping') return ['pong']
-    if (type !== 'subscribe' && type !== 'unsubscribe' && type !== 'publish')
-      return ['unknown_type']
-    if (!isId(id)) return ['bad_message']
-    if (typeof topic !== 'string' || !isTopic(topic)) return ['bad_topic']
-    if (type === 'unsubscribe') {
-      this.#sure.delete(topic)
-      this.#maybe.delete(topic)
-      return ['ok']
-    }
-    if (type === 'publish') {
-      const isKey = key === undefined || (typeof key === 'string' && /^.{1,64}$/s.test(key))
-      const isFlag = transient === undefined || typeof transient === 'boolean'
-      if (data === undefined || !isKey || !isFlag) return ['bad_message']
-      if (!topic.startsWith('room:')) return ['forbidden']
-      // What is around it takes some room, and a key may be known already.
-      const bytes = Buffer.byteLength(JSON.stringify(data))
-      if (bytes < 66_000) return ['ok']
-      return ['ok', 'too_big']
-    }
-    const isPlace =
-      isObject(since) && typeof since.epoch === 'string' && Number.isSafeInteger(since.offset)
-    if (since !== undefined && !isPlace) return ['bad_message']
-    return this.#subscribe(topic)
-  }
-
-  #subscribe(topic: string): string[] {
-    const { isOpen, ids } = this.#world
-    const { user, isGuest, way } = this.#case
-    const [, kind = topic, name = ''] = /^(room|user|task):(.*)$/.exec(topic) ?? []
-    const good = isOpen || way !== 'ticket' ? user : goodOf(user)
-    const own = isOpen && isGuest ? undefined : userOf(good)
-    const isAdmin = isOpen || own === 'root'
-    if ((kind === 'user' && name !== own) || (kind === 'stats' && !isAdmin)) return ['forbidden']
-    if (this.#sure.has(topic)) return ['ok']
-    if (this.#sure.size >= MAX_TOPICS && !this.#maybe.has(topic)) return ['too_many_topics']
-    const isThere = kind !== 'task' || isSeen(name, ids, own, isAdmin)
-    const mayBeTooMany = this.#maybe.size >= MAX_TOPICS
-    this.#maybe.add(topic)
-    if (isThere && !mayBeTooMany) this.#sure.add(topic)
-    return [isThere ? 'ok' : 'not_found', ...(mayBeTooMany ? ['too_many_topics'] : [])]
-  }
-}
-
-/** Whom a ticket is for: only a good token gets one. */
-export function goodOf(user: TokenKind): TokenKind {
-  return GOOD_TOKENS.includes(user) ? user : 'alice'
-}
-
-function isSeen(id: string, ids: Ids, user: string | undefined, isAdmin: boolean): boolean {
-  if (id === ids.FOREIGN) return isAdmin || user === 'bob'
-  return (id === ids.DONE || id === ids.WAITING) && (isAdmin || user === 'alice')
-}
-
-function isId(id: unknown): boolean {
-  return Number.isSafeInteger(id) || (typeof id === 'string' && id.length <= 64)
-}
-
-function isTopic(topic: string): boolean {
-  const [, , name = ''] = /^(room|user|task):(.*)$/s.exec(topic) ?? []
-  return topic === 'tasks' || topic === 'stats' || isName(name)
 }
