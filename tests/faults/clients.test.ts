@@ -98,46 +98,6 @@ faultTest('who waits for nothing is let go, each in its time', async (fault, t) 
   assert.equal(fault.tasks.size, 0)
 })
 
-// — more than there is room for —
-
-const MOST = 1_001 // connections, with MAX_CONNECTIONS=1
-
-const HALF = `POST /process HTTP/1.1\r\nHost: localhost\r\n${TYPE}\r\nContent-Length: 9\r\n\r\nhalf`
-
-const idlers: [what: string, bytes: string, count: number][] = [
-  ['10,000 that connect and say nothing', '', 10_000],
-  ['half a head', 'GET / HTTP/1.1\r\nHost: localhost\r\nHalf', 1_500],
-  ['half a body', HALF, 1_500],
-  ['kept for a next request', HEALTH, 1_500],
-]
-
-for (const [what, bytes, count] of idlers) {
-  const { opened, open } = latch()
-  const slow = () => opened.then(() => json(200, 'at last'))
-  const title = `S6: connections without end (${what}) keep nobody out, and cut nobody who waits`
-  faultTest(
-    title,
-    async (fault) => {
-      const waiting = dial(fault.scope, fault.url, request('GET /slow HTTP/1.1'))
-      const friend = await connectSocket(fault.scope, fault.url)
-      let isOpen = 0
-      for (let n = 0; n < count; n++) {
-        const { socket, closed } = dial(fault.scope, fault.url, bytes)
-        await once(socket, bytes === HEALTH ? 'data' : 'connect')
-        isOpen++
-        closed.then(() => isOpen--)
-        if (n % 250 === 0) await checkHealth(fault.url)
-      }
-      await until(() => isOpen < MOST)
-      friend.send({ type: 'ping' })
-      assert.equal((await friend.next()).type, 'pong')
-      open()
-      assert.match(await waiting.closed, /at last/)
-    },
-    { env: { MAX_CONNECTIONS: '1' }, routes: { 'GET /slow': slow } },
-  )
-}
-
 // — who goes too soon —
 
 faultTest('S7: who half-closes behind a request hears a fast answer', async (fault) => {
