@@ -48,7 +48,7 @@ export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptio
     const fail = wholeOf(query, 'fail', 0, 1_000) ?? 0
     const entry = { line: `Processed: ${JSON.stringify(await request.json())}`, fail }
     if (isToWait) return doInRequest(request, jobs.writeLog, entry)
-    return accepted(await tasks.add(jobs.writeLog, entry, await behind(request)))
+    return accepted(await tasks.add(jobs.writeLog, entry, behind(request)))
   }
 
   async function startNotification(request: Request): Promise<Reply> {
@@ -56,7 +56,7 @@ export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptio
     if (!isName(user)) throw unprocessable('user', `expected a user name: ${NAME_RULE}`)
     const message = messageOf(request.hasBody ? await request.json() : {})
     const notification = { user, from: request.authenticate().user, message }
-    const { id } = await tasks.add(jobs.notify, notification, await behind(request))
+    const { id } = await tasks.add(jobs.notify, notification, behind(request))
     return json(202, { detail: 'notification queued', id }, { location: `/tasks/${id}` })
   }
 
@@ -66,7 +66,7 @@ export function demoHandlers({ tasks, jobs, log, isOpen, isDraining }: DemoOptio
     const view = numbersOf(request.hasBody ? await request.json() : {}, VIEW)
     if (isBlocking) checkBlocking(view)
     const job = (isBlocking && jobs.renderBlocking) || jobs.render
-    return accepted(await tasks.add(job, view, await behind(request)))
+    return accepted(await tasks.add(job, view, behind(request)))
   }
 
   // They are there to show something, and can be a nuisance to others: so only an open server has them.

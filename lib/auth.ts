@@ -3,9 +3,8 @@
 // That is why it then listens on this machine only (see `config.ts`). No passwords, no sessions, and
 // no token is taken back before it expires.
 
-import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { type Identity, identityOf } from './identity.ts'
+import { Guest, type Identity, identityOf } from './identity.ts'
 import { verifyJwt } from './jwt.ts'
 import { isName, NAME_RULE } from './names.ts'
 import { offeredBy } from './protocol.ts'
@@ -73,9 +72,7 @@ export class Auth {
 
 function named(query: URLSearchParams): Identity {
   const user = query.get('user')
-  if (user === null) {
-    return { user: `guest-${randomBytes(4).toString('hex')}`, isAdmin: true, isGuest: true }
-  }
+  if (user === null) return new Guest()
   if (isName(user)) return { user, isAdmin: true, isGuest: false }
   throw unprocessable('user', `expected a user name: ${NAME_RULE}`)
 }

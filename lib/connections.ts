@@ -23,6 +23,8 @@ export class Connections {
   readonly #quiet = new Set<Duplex>() // the longest first
   readonly #replies = new Map<Duplex, ServerResponse[]>() // under way, in the order they go out
   readonly #unread = new Map<ServerResponse, number>() // bytes, the oldest first
+  #underWay = 0 // replies, of all
+  #waiting: (() => void)[] = [] // for these to be over
   #unreadBytes = 0
   #cutBytes = 0 // of connections that were cut for it, and are not closed yet
   #inLine = 0
@@ -47,27 +49,32 @@ export class Connections {
     return this.#replies.get(socket) ?? []
   }
 
-  /** To be called for each request. Resolves when it is its turn; false: its client has left. */
-  async begin({ socket }: IncomingMessage, res: ServerResponse): Promise<boolean> {
-    const replies = this.#replies.get(socket) ?? []
-    const ahead = replies.at(-AT_ONCE)
-    this.#replies.set(socket, replies)
-    this.#quiet.delete(socket)
-    replies.push(res)
-    socket.setTimeout(STUCK) // here, since `server.timeout` would cost each WebSocket a timer
-    res.once('close', () => this.#end(socket, res))
-    if (!ahead && this.#cutBytes === 0) return true
-    if (ahead) await this.#standInLine(socket, ahead)
-    // In another turn of the event loop, or the whole pipeline would go ahead of all others.
-    do await turn()
-    while (this.#cutBytes > 0)
-    return !socket.destroyed
+  /** Resolves when no reply is under way, which may be at once. */
+  async whenIdle(): Promise<void> {
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  /** To be called when the whole reply was handed to Node. */
-  sent(res: ServerResponse, bytes: number): void {
+  /**
+   * To be called for each request. Undefined: it is its turn. Otherwise resolves when it is; false:
+   * its client has left.
+   */
+  begin({ socket }: IncomingMessage, res: ServerResponse): Promise<boolean> | undefined {
+    const replies = this.#replies.get(socket) ?? []
+    if (replies.length === 0) this.#replies.set(socket, replies)
+    const ahead = replies.at(-AT_ONCE)
+    this.#quiet.delete(socket)
+    this.#underWay++
+    replies.push(res)
+    res.on('close', () => this.#end(res))
+    return ahead || this.#cutBytes > 0 ? this.#turnOf(socket, ahead) : undefined
+  }
+
+  /** To be called when the whole reply was handed to Node, and the kernel did not take all of it. */
+  unread(res: ServerResponse, bytes: number): void {
+    const { socket } = res.req
     // Not `res.closed`, which stays false in line behind another when their connection has ended.
-    if (!this.repliesOn(res.req.socket).includes(res)) return
+    if (!this.repliesOn(socket).includes(res)) return
+    socket.setTimeout(STUCK)
     this.#unread.set(res, bytes)
     this.#unreadBytes += bytes
     for (const oldest of this.#unread.keys()) {
@@ -82,17 +89,31 @@ export class Connections {
     this.#replies.delete(socket)
   }
 
+  async #turnOf(socket: Duplex, ahead: ServerResponse | undefined): Promise<boolean> {
+    if (ahead) await this.#standInLine(socket, ahead)
+    // In another turn of the event loop, or the whole pipeline would go ahead of all others.
+    do await turn()
+    while (this.#cutBytes > 0)
+    return !socket.destroyed
+  }
+
   async #standInLine(socket: Duplex, ahead: ServerResponse): Promise<void> {
     if (++this.#inLine > MAX_IN_LINE) socket.destroy()
     await new Promise((resolve) => ahead.once('close', resolve))
     this.#inLine--
   }
 
-  #end(socket: Duplex, res: ServerResponse): void {
+  // Its connection has ended with it, perhaps, and was told so before.
+  #end(res: ServerResponse): void {
+    const { socket } = res.req
     const replies = this.#replies.get(socket) ?? []
-    replies.splice(replies.indexOf(res), 1)
+    const at = replies.indexOf(res)
+    if (at === -1) return
+    replies.splice(at, 1)
     this.#forget(res)
     if (replies.length === 0 && !socket.destroyed) this.#quiet.add(socket)
+    else if (socket.writableLength > 0) socket.setTimeout(STUCK) // now the next one goes out
+    if (--this.#underWay === 0) for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
   #cut(res: ServerResponse): void {
@@ -105,7 +126,8 @@ export class Connections {
   }
 
   #forget(res: ServerResponse): number {
-    const bytes = this.#unread.get(res) ?? 0
+    const bytes = this.#unread.get(res)
+    if (bytes === undefined) return 0
     this.#unread.delete(res)
     this.#unreadBytes -= bytes
     return bytes

@@ -14,7 +14,8 @@ export function checkFraming(req: IncomingMessage): void {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') throw new HttpError(505)
 
   // The parsed headers keep the first Host only, so that a second one would go unnoticed.
-  const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (isHost(rawHeaders[i]!)) hosts++
   if (hosts !== 1) throw new HttpError(400, `expected one Host header, got ${hosts}`)
   if (!HOST.test(headers.host!)) throw new HttpError(400, 'the Host header is malformed')
 
@@ -26,6 +27,10 @@ export function checkFraming(req: IncomingMessage): void {
   if (httpVersion === '1.0' || coding.toLowerCase() !== 'chunked') {
     throw new HttpError(400, 'expected chunked or no Transfer-Encoding')
   }
+}
+
+function isHost(name: string): boolean {
+  return name.length === 4 && name.toLowerCase() === 'host'
 }
 
 /** Splits a request target at its `?`. Never resolved against a base: `//host/` would become one. */

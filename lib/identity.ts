@@ -1,5 +1,6 @@
 // Who is asking, once that is known, and how a token says it.
 
+import { randomBytes } from 'node:crypto'
 import type { Claims } from './jwt.ts'
 import { isName } from './names.ts'
 
@@ -12,6 +13,18 @@ export interface Identity {
   readonly isGuest: boolean
   /** Milliseconds since 1970: when the token ends by which it was proved. */
   readonly expires?: number
+}
+
+/** Somebody on an open server who gives no name: one is made up when it is asked for. */
+export class Guest implements Identity {
+  readonly isAdmin = true
+  readonly isGuest = true
+  #user: string | undefined
+
+  get user(): string {
+    this.#user ??= `guest-${randomBytes(4).toString('hex')}`
+    return this.#user
+  }
 }
 
 /** What a token's claims say. Undefined if `sub` is no name. */

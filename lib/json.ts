@@ -64,8 +64,9 @@ function findInfinite(value: unknown, levels: number): string | undefined {
     }
     return undefined
   }
-  for (const [key, child] of Object.entries(value)) {
-    const pointer = findInfinite(child, levels - 1)
+  const object = value as Record<string, unknown>
+  for (const key of Object.keys(object)) {
+    const pointer = findInfinite(object[key], levels - 1)
     if (pointer !== undefined) return `/${escapePointer(key)}${pointer}`
   }
   return undefined

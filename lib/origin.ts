@@ -15,6 +15,7 @@ export interface OriginRules {
 export class Origins {
   readonly #hosts: ReadonlySet<string>
   readonly #origins: ReadonlySet<string>
+  #lastOurs: string | undefined // most requests come to the same name
 
   constructor({ allowedHosts, allowedOrigins }: OriginRules) {
     this.#hosts = new Set(allowedHosts.map((host) => host.toLowerCase()))
@@ -23,7 +24,12 @@ export class Origins {
 
   /** Throws a 421 if the request is for another server. */
   checkHost({ headers }: IncomingMessage): void {
-    if (this.#isOurs(headers.host ?? '')) return
+    const { host = '' } = headers
+    if (host === this.#lastOurs) return
+    if (this.#isOurs(host)) {
+      this.#lastOurs = host
+      return
+    }
     throw new HttpError(421, 'this server does not answer to that Host: see ALLOWED_HOSTS')
   }
 

@@ -23,7 +23,6 @@ export interface RequestOptions {
 export class Request {
   readonly method: string
   readonly path: string
-  readonly query: URLSearchParams
   /** The client's own `X-Request-Id` if it is sane, otherwise a new one. */
   readonly id: string
   /** As the table of routes has it; `none` where that has nothing. */
@@ -32,20 +31,28 @@ export class Request {
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #options: RequestOptions
+  readonly #queryText: string
+  #query: URLSearchParams | undefined
   #identity: Identity | undefined
-  #body: Promise<Buffer> | undefined
+  #reading: Promise<Buffer> | undefined
+  #body: Buffer | undefined
   #replied: Promise<void> | undefined
-  #endReply = () => {}
+  #endReply: (() => void) | undefined
 
   constructor(req: IncomingMessage, res: ServerResponse, options: RequestOptions) {
     const { path, query } = splitTarget(req.url ?? '')
     this.method = req.method ?? ''
     this.path = path
-    this.query = new URLSearchParams(query)
+    this.#queryText = query
     this.id = requestId(req.headers['x-request-id'])
     this.#req = req
     this.#res = res
     this.#options = options
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.#queryText)
+    return this.#query
   }
 
   /**
@@ -66,14 +73,14 @@ export class Request {
     this.#replied ??= new Promise((resolve) => {
       this.#endReply = resolve
       if (this.#res.closed || this.#req.socket.destroyed) resolve()
-      else this.#res.once('close', resolve)
+      else this.#res.on('close', resolve)
     })
     return this.#replied
   }
 
-  /** To be called once the whole reply was handed to Node: from now on it is the client's turn. */
-  sent(): void {
-    if (!this.#replied || this.#res.closed) return
+  /** To be called when the reply was handed to Node, and not all of it taken: it is its client's turn. */
+  unread(): void {
+    if (!this.#endReply || this.#res.closed) return
     const timer = setTimeout(this.#endReply, MAX_WAIT_FOR_READER).unref()
     this.#res.once('close', () => clearTimeout(timer))
   }
@@ -90,7 +97,7 @@ export class Request {
    * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/). Both undefined
    * without the header. Throws a 400 for a key that is none. To be called when the body was read.
    */
-  async idempotency(user: string): Promise<{ key?: string; digest?: string }> {
+  idempotency(user: string): { key?: string; digest?: string } {
     const key = this.#req.headers['idempotency-key']
     if (key === undefined) return {}
     if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
@@ -101,15 +108,16 @@ export class Request {
     query.sort()
     return {
       key: digestOf(user, this.route, ...Object.values(this.params), key),
-      digest: digestOf(query.toString(), await this.#body),
+      digest: digestOf(query.toString(), this.#body),
     }
   }
 
   /** Reads the body. Throws a 413, 415 or 400 for what is no JSON, a 422 for any but an object. */
   async json(): Promise<Record<string, unknown>> {
     this.#checkBody()
-    this.#body ??= this.#read()
-    const value = parse(await this.#body)
+    this.#reading ??= this.#read()
+    this.#body = await this.#reading
+    const value = parse(this.#body)
     if (isObject(value)) return value
     throw unprocessable('', 'expected a JSON object')
   }
@@ -135,16 +143,17 @@ export class Request {
     const chunks: Buffer[] = []
     let bytes = 0
     return new Promise((resolve, reject) => {
-      const lost = () => reject(new HttpError(400, 'the body ended before it was whole'))
       this.#req.on('data', (chunk: Buffer) => {
         bytes += chunk.length
         if (bytes <= this.#options.maxBody) return void chunks.push(chunk)
         this.#req.removeAllListeners('data').pause()
         reject(this.#tooLarge())
       })
-      this.#req.once('end', () => resolve(Buffer.concat(chunks)))
-      this.#req.once('error', lost).once('close', lost) // after the end these change nothing
-      if (this.#req.destroyed) lost()
+      this.#req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+      this.#req.on('close', () => {
+        if (!this.#req.readableEnded) reject(lost()) // an error has a stack, which costs
+      })
+      if (this.#req.destroyed) reject(lost())
     })
   }
 
@@ -155,6 +164,10 @@ export class Request {
       headers,
     })
   }
+}
+
+function lost(): HttpError {
+  return new HttpError(400, 'the body ended before it was whole')
 }
 
 function requestId(given: string | string[] | undefined): string {

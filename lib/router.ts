@@ -35,6 +35,7 @@ const ALL = 'GET, HEAD, POST, DELETE, OPTIONS' // what `OPTIONS *` is told
 
 export class Router {
   readonly #places = new Map<string, Place>()
+  readonly #fixed = new Map<string, ReadonlyMap<string, Match>>() // by path and method, as asked for
 
   constructor(routes: Routes) {
     for (const [key, handler] of Object.entries(routes)) {
@@ -42,10 +43,19 @@ export class Router {
       if (!method || !path) throw new TypeError(`a route must read like "GET /path", got "${key}"`)
       this.#place(path).handlers.set(method, handler)
     }
+    for (const { path, handlers } of this.#places.values()) {
+      if (path.includes('/:')) continue
+      const matches = [...handlers].map(([method, handler]) => {
+        return [method, { route: `${method} ${path}`, handler, params: {} }] as const
+      })
+      this.#fixed.set(path, new Map(matches))
+    }
   }
 
   /** Throws a 400 for a path that is none, a 404 for an unknown one, a 405 for another method. */
   find(method: string, path: string): Match {
+    const fixed = this.#fixed.get(path)?.get(method)
+    if (fixed) return fixed
     if (method === 'OPTIONS' && path === '*')
       return { route: 'OPTIONS *', handler: options(ALL), params: {} }
     const segments = decode(path)

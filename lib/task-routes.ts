@@ -35,11 +35,11 @@ const INERT = { 'content-security-policy': "default-src 'none'; sandbox" } // wh
  * The task starts behind the reply, belongs to whoever asked, and a request that is sent again gets the
  * same answer. A guest, who is another one next time, owns nothing.
  */
-export async function behind(request: Request): Promise<Behind> {
-  const { user, isGuest } = request.authenticate()
+export function behind(request: Request): Behind {
+  const identity = request.authenticate()
   const after = request.replied
-  if (isGuest) return { after, ...(await request.idempotency('')) }
-  return { after, owner: user, ...(await request.idempotency(user)) }
+  if (identity.isGuest) return { after, ...request.idempotency('') }
+  return { after, owner: identity.user, ...request.idempotency(identity.user) }
 }
 
 export function taskHandlers(tasks: Tasks) {
@@ -77,7 +77,7 @@ export function taskHandlers(tasks: Tasks) {
 
   async function retry(request: Request): Promise<Reply> {
     const before = await find(request)
-    const task = await tasks.retry(before.id, await behind(request))
+    const task = await tasks.retry(before.id, behind(request))
     if (task) return json(202, task, { location: `/tasks/${task.id}` })
     const state = await stateOf(before)
     const isOver = state === 'failed' || state === 'cancelled'

@@ -41,7 +41,7 @@ export class Topics {
   }
 
   isFollowed(name: string): boolean {
-    return this.#topics.get(name)?.isFollowed ?? false
+    return this.#topics.size > 0 && (this.#topics.get(name)?.isFollowed ?? false)
   }
 
   /** Throws a `ProtocolError` if this would be one room too many. */

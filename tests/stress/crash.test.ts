@@ -155,7 +155,7 @@ test('X7: what was accepted before a crash, or in it, runs after the next start;
     `const work = defineTask('work', () => new Promise(() => {}))
     const routes = {
       'POST /work': async (request) => {
-        const { id } = await app.tasks.add(work, undefined, await behind(request))
+        const { id } = await app.tasks.add(work, undefined, behind(request))
         return json(202, { id })
       },
       'POST /crash': () => json(200, {}, setTimeout(crash)),

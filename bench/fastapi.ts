@@ -1,0 +1,1 @@
+export const fastApi: string[] | undefined = undefined

@@ -1,0 +1,140 @@
+// What HTTP costs, beside bare `node:http`, Fastify, Hono, Express and FastAPI: how many requests a
+// second one core answers, whose work is done behind the reply, and how long an answer takes.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Child, type Cpu, node, shareOf } from './child.ts'
+import type { Contest } from './contest.ts'
+import { fastApi } from './fastapi.ts'
+import { type Figures, quantile } from './figures.ts'
+
+const ROUNDS = 5
+const MEASURE = 2_000 // milliseconds, and as many before them to warm up
+const LOADS = 2 // processes, since one would hardly keep up with the fastest server
+const CONNECTIONS = 64
+const CROWD = 1_000 // connections
+const PACE = 4_000 // requests a second: what the slowest can do with half of its core
+
+interface Flood {
+  /** Replies a second. */
+  readonly accepted: number
+  readonly refused: number
+  /** Milliseconds of each reply. */
+  readonly times: readonly number[]
+}
+
+type Use = (server: Child, loads: readonly Child[]) => Promise<Figures>
+
+/** A round of one server with a fresh folder for its journal and its file. */
+async function measure(command: readonly string[], path: string, use: Use, env = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'meanwhile-bench-'))
+  const files = { WORK_FILE: join(folder, 'log.txt'), JOURNAL: join(folder, 'journal') }
+  const settings = { PORT: '0', LOG_LEVEL: 'silent', WORK_SECONDS: '0', ...files, ...env }
+  const children = [new Child('server core', command, settings)]
+  try {
+    const port = await children[0]!.answer<number>()
+    const load = [...node, join(import.meta.dirname, 'http-load.ts'), String(port), path]
+    while (children.length <= LOADS) children.push(new Child('other cores', load))
+    const [server, ...loads] = children
+    await Promise.all(loads.map((child) => child.answer()))
+    return await use(server!, loads)
+  } finally {
+    await Promise.all(children.map((child) => child.end()))
+    await rm(folder, { recursive: true })
+  }
+}
+
+/** So many connections that ask and ask. */
+function flood(connections: number): Use {
+  return async (server, loads) => {
+    const ask = (load: Child) => load.ask<Flood>('flood', connections / LOADS, MEASURE)
+    const floods = Promise.all(loads.map(ask))
+    const share = await shareIn(server, floods)
+    return figuresOf(await floods, share)
+  }
+}
+
+/** At a rate that all of them can take. */
+const pace: Use = async (server, loads) => {
+  const flood = loads[0]!.ask<Flood>('pace', CONNECTIONS, PACE, MEASURE)
+  const share = await shareIn(server, flood)
+  const { 'requests/s': rate, ...figures } = figuresOf([await flood], share)
+  if (rate! < PACE * 0.98) throw new Error(`expected ${PACE} replies a second, got ${rate}`)
+  return figures
+}
+
+// Of the second half, in which the load counts.
+async function shareIn(server: Child, counting: Promise<unknown>): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, MEASURE))
+  const before = await server.ask<Cpu>('cpu')
+  await counting
+  return shareOf(before, await server.ask<Cpu>('cpu'))
+}
+
+function figuresOf(floods: readonly Flood[], share: number): Figures {
+  const sum = (of: (flood: Flood) => number) => floods.reduce((all, flood) => all + of(flood), 0)
+  const rate = sum(({ accepted }) => accepted)
+  const refused = sum((flood) => flood.refused)
+  const times = floods.flatMap((flood) => flood.times)
+  return {
+    'requests/s': rate,
+    'ms, p50': quantile(times, 0.5),
+    'ms, p99': quantile(times, 0.99),
+    '% of its core': share,
+    '% refused': (refused / (rate + refused)) * 100,
+  }
+}
+
+// — the contests —
+
+const servers: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    ['meanwhile', 'node:http', 'Fastify', 'Hono', 'Express'].map((name) => {
+      return [name, [...node, join(import.meta.dirname, 'http-servers.ts'), name]]
+    }),
+  ),
+  ...(fastApi && { FastAPI: fastApi }),
+}
+
+function all(path: string, use: Use): Contest['contestants'] {
+  const { meanwhile, ...peers } = servers
+  const round = (command: readonly string[], env = {}) => {
+    return () => measure(command, path, use, env)
+  }
+  return {
+    'meanwhile, journal off': round(meanwhile!, { JOURNAL: 'off' }),
+    'meanwhile, journal on': round(meanwhile!),
+    ...Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, round(peer)])),
+  }
+}
+
+export const contests: readonly Contest[] = [
+  {
+    title: 'Accept',
+    about:
+      'A POST with a JSON object of 62 bytes is answered with 202, and behind the reply runs a task that does nothing. ' +
+      `Only meanwhile keeps track of it; the others forget it, and bare \`node:http\` has none. ${CONNECTIONS} connections ask and ask.`,
+    rounds: ROUNDS,
+    contestants: all('/accept', flood(CONNECTIONS)),
+  },
+  {
+    title: 'Append',
+    about:
+      'The same, and behind the reply a line is appended to a file: `POST /process` with `WORK_SECONDS=0`.',
+    rounds: ROUNDS,
+    contestants: all('/process', flood(CONNECTIONS)),
+  },
+  {
+    title: 'Latency',
+    about: `The requests of “Accept”, ${PACE.toLocaleString('en')} a second whatever the replies do; counted from when each was due.`,
+    rounds: ROUNDS,
+    contestants: all('/accept', pace),
+  },
+  {
+    title: 'Overload',
+    about: `The requests of “Accept” from ${CROWD.toLocaleString('en')} connections that ask and ask.`,
+    rounds: 3,
+    contestants: all('/accept', flood(CROWD)),
+  },
+]
