@@ -8,12 +8,14 @@ export interface Contest {
   /** What is done, and what the figures mean: in one or two sentences, for the results. */
   readonly about: string
   readonly rounds: number
+  /** The contestant that the others are compared with. */
+  readonly beside: string
   /** Each takes the figures of one round. The first figure is the one that counts. */
   readonly contestants: Readonly<Record<string, () => Promise<Figures>>>
 }
 
 /** Of one contest: by contestant, round by round. */
-export type Rounds = ReadonlyMap<string, Figures[]>
+export type Rounds = ReadonlyMap<string, readonly Figures[]>
 
 export async function hold({ title, rounds, contestants }: Contest): Promise<Rounds> {
   const all = new Map(Object.keys(contestants).map((name) => [name, [] as Figures[]]))
@@ -26,9 +28,13 @@ export async function hold({ title, rounds, contestants }: Contest): Promise<Rou
   return all
 }
 
-/** One contestant beside another: the ratio of each round, and of these the median. */
-export function ratio(rounds: Rounds, own: string, peer: string, unit: string): number | undefined {
+/** One contestant beside another, by their first figure: the median of the ratios of each round. */
+export function ratio(rounds: Rounds, own: string, peer: string): number | undefined {
   const [ours, theirs] = [rounds.get(own), rounds.get(peer)]
   if (!ours || !theirs) return undefined
-  return median(ours.map((figures, round) => figures[unit]! / theirs[round]![unit]!))
+  return median(ours.map((figures, round) => firstOf(figures) / firstOf(theirs[round]!)))
+}
+
+export function firstOf(figures: Figures): number {
+  return Object.values(figures)[0]!
 }

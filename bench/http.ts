@@ -10,7 +10,8 @@ import { fastApi } from './fastapi.ts'
 import { type Figures, quantile } from './figures.ts'
 
 const ROUNDS = 5
-const MEASURE = 2_000 // milliseconds, and as many before them to warm up
+const FEWER = 3
+const MEASURE = 1_500 // milliseconds, and as many before them to warm up
 const LOADS = 2 // processes, since one would hardly keep up with the fastest server
 const CONNECTIONS = 64
 const CROWD = 1_000 // connections
@@ -116,6 +117,7 @@ export const contests: readonly Contest[] = [
       'A POST with a JSON object of 62 bytes is answered with 202, and behind the reply runs a task that does nothing. ' +
       `Only meanwhile keeps track of it; the others forget it, and bare \`node:http\` has none. ${CONNECTIONS} connections ask and ask.`,
     rounds: ROUNDS,
+    beside: 'node:http',
     contestants: all('/accept', flood(CONNECTIONS)),
   },
   {
@@ -123,18 +125,21 @@ export const contests: readonly Contest[] = [
     about:
       'The same, and behind the reply a line is appended to a file: `POST /process` with `WORK_SECONDS=0`.',
     rounds: ROUNDS,
+    beside: 'node:http',
     contestants: all('/process', flood(CONNECTIONS)),
   },
   {
     title: 'Latency',
     about: `The requests of “Accept”, ${PACE.toLocaleString('en')} a second whatever the replies do; counted from when each was due.`,
-    rounds: ROUNDS,
+    rounds: FEWER,
+    beside: 'node:http',
     contestants: all('/accept', pace),
   },
   {
     title: 'Overload',
     about: `The requests of “Accept” from ${CROWD.toLocaleString('en')} connections that ask and ask.`,
-    rounds: 3,
+    rounds: FEWER,
+    beside: 'node:http',
     contestants: all('/accept', flood(CROWD)),
   },
 ]

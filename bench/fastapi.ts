@@ -1,1 +1,0 @@
-export const fastApi: string[] | undefined = undefined

@@ -1,0 +1,84 @@
+// What the contests have shown, as Markdown: how it was measured, each target beside what came out, and
+// a table for each contest. `RESULTS.md` has one part for each major version of Node; a run replaces
+// that of its own.
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { isPinned } from './child.ts'
+import { type Contest, type Rounds, ratio } from './contest.ts'
+import { show, spread } from './figures.ts'
+import { type Results, targets } from './targets.ts'
+
+const HEAD = `# Results
+
+Written by \`npm run bench\`, one part for each major version of Node. Each server is a process of its own,
+on a core of its own where the system has \`taskset\`; the load is other processes, on the other cores. The
+contestants take turns (A B C A B C …), each round with a new process. A figure is the median of its
+rounds, with the least and the most in brackets; a ratio is the median of the ratios within each round.
+
+That the load is no bottleneck is checked by the column “% of its core”: where it is near 100, the server
+was the limit. The load never sleeps meanwhile, so that no server has to wake it. What is not measured: a
+network, TLS, a proxy, more than one server process, and handlers that do more than a few lines.
+
+The peers have no logging, no validation beyond JSON and no limits that are not their defaults, and forget
+their work when they have done it. meanwhile runs as it always does, with its limits, checks and headers.
+`
+const NOTE = 'A machine with other work on it moves all figures; the ratios move less.'
+
+export function partOf(contests: readonly Contest[], results: Results): string {
+  const machine = `${availableParallelism()} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB`
+  const date = new Date().toISOString().slice(0, 10)
+  const pinned = isPinned ? 'each server on a core of its own' : 'nothing pinned to a core'
+  return [
+    `## Node ${process.versions.node}\n`,
+    `${date}, ${machine}, ${type()} ${release()}, ${pinned}. ${NOTE}\n`,
+    `### Targets\n`,
+    ...rows(['Target', 'Aim', 'Measured', ''], targetRows(results)),
+    ...contests.flatMap((contest) => tableOf(contest, results.get(contest.title)!)),
+  ].join('\n')
+}
+
+/** Puts this part in the place of the one of the same major version of Node. */
+export async function writeResults(file: string, part: string): Promise<void> {
+  const text = await readFile(file, 'utf8').catch(() => '')
+  const parts = new Map(text.split(/^(?=## Node )/m).map((old) => [majorOf(old), old.trimEnd()]))
+  parts.delete(0) // the head
+  parts.set(majorOf(part), part.trimEnd())
+  const sorted = [...parts].sort(([a], [b]) => a - b).map(([, old]) => old)
+  await writeFile(file, `${[HEAD.trimEnd(), ...sorted].join('\n\n')}\n`)
+}
+
+function majorOf(part: string): number {
+  return Number(/^## Node (\d+)/.exec(part)?.[1] ?? 0)
+}
+
+function targetRows(results: Results): string[][] {
+  return targets.map(({ claim, least, most, measured }) => {
+    const value = measured(results)
+    const aim = least === undefined ? `≤ ${show(most!)}` : `≥ ${show(least)}`
+    if (value === undefined) return [claim, aim, 'not measured here', '']
+    const isReached = value >= (least ?? 0) && value <= (most ?? Number.POSITIVE_INFINITY)
+    return [claim, aim, value.toFixed(2), isReached ? 'reached' : '**missed**']
+  })
+}
+
+export function tableOf({ title, about, rounds, beside }: Contest, figures: Rounds): string[] {
+  const units = Object.keys([...figures.values()][0]![0]!)
+  const columns = ['', ...units, `× ${beside}`]
+  const body = [...figures].map(([name, all]) => [
+    name,
+    ...units.map((unit) => spread(all.map((round) => round[unit]!))),
+    ratio(figures, name, beside)!.toFixed(2),
+  ])
+  const isAlone = figures.size === 1
+  const trimmed = [columns, ...body].map((row) => (isAlone ? row.slice(0, -1) : row))
+  return [
+    `\n### ${title}\n`,
+    `${about} ${rounds} rounds.\n`,
+    ...rows(trimmed[0]!, trimmed.slice(1)),
+  ]
+}
+
+function rows(head: readonly string[], body: readonly (readonly string[])[]): string[] {
+  return [head, head.map(() => '---'), ...body].map((row) => `| ${row.join(' | ')} |`)
+}
