@@ -1,6 +1,6 @@
 """FastAPI on uvicorn at its best, the peer of several contests: echo and rooms on a WebSocket, and
-requests with a background task. Asked on its standard input as the servers in Node are (`child.ts`); its
-first line is its port.
+requests with a background task. Asked on its standard input as the servers in Node are (see
+`child.ts`); its first line is its port.
 """
 
 import gc
@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from datetime import datetime, timezone
+from functools import partial
 from itertools import count
 
 import uvicorn
@@ -24,10 +25,11 @@ WORK_FILE = os.environ.get("WORK_FILE", os.devnull)
 app = FastAPI()
 rooms: dict[str, set[WebSocket]] = {}
 offsets = count(1)
+encode = partial(json.dumps, separators=(",", ":"))
 
 
-# HTTP: `await request.json()` takes a quarter less than a parameter `body: dict`, and a function of the
-# event loop, though it blocks, half of what a thread takes to append a line
+# HTTP: `await request.json()` takes less than a parameter `body: dict`, and a function on the event
+# loop, though it blocks, less than a thread takes to append a line
 
 
 @app.get("/healthz")
@@ -63,8 +65,12 @@ async def write(body: dict):
 async def ws(websocket: WebSocket):
     if SUBPROTOCOL in websocket.scope["subprotocols"]:
         await websocket.accept(SUBPROTOCOL)
-        async for text in websocket.iter_text():
-            await serve(websocket, json.loads(text))
+        try:
+            async for text in websocket.iter_text():
+                await serve(websocket, json.loads(text))
+        finally:
+            for room in rooms.values():
+                room.discard(websocket)
     else:
         await websocket.accept()
         async for text in websocket.iter_text():
@@ -75,16 +81,22 @@ async def serve(websocket: WebSocket, message: dict):
     topic = message["topic"]
     if message["type"] == "subscribe":
         rooms.setdefault(topic, set()).add(websocket)
-        return await websocket.send_json({"type": "ok", "id": message["id"], "topic": topic})
-    text = json.dumps(envelope(topic, message["data"]), separators=(",", ":"))
-    for client in rooms.get(topic, ()):
+        text = encode({"type": "ok", "id": message["id"], "topic": topic})
+        return await websocket.send_text(text)
+    text = encode(envelope(topic, message["data"]))
+    for client in tuple(rooms.get(topic, ())):
         await client.send_text(text)
 
 
 def envelope(topic: str, data: object):
-    at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    offset, sender = next(offsets), "guest-0f2c4a1b"
-    return {"type": "message", "topic": topic, "offset": offset, "from": sender, "at": at, "data": data}
+    return {
+        "type": "message",
+        "topic": topic,
+        "offset": next(offsets),
+        "from": "guest-0f2c4a1b",
+        "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "data": data,
+    }
 
 
 # What its parent may ask
