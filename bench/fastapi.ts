@@ -12,7 +12,7 @@ export const fastApi: string[] | undefined = isInstalled()
 
 function isInstalled(): boolean {
   try {
-    const imports = 'import fastapi, uvicorn, uvloop, httptools, websockets'
+    const imports = 'import fastapi, uvicorn, uvloop, httptools, wsproto'
     execFileSync(PYTHON, ['-c', imports], { stdio: 'ignore' })
     return true
   } catch {
