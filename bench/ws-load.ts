@@ -1,4 +1,4 @@
-// The load, a child process of `ws.ts`: `node ws-load.ts LANGUAGE PORT`. It divides its connections
+// The load, a child process of `ws.ts`: `node ws-load.ts LANGUAGE`. It divides its connections
 // among threads, since a single one would hardly keep up with the server.
 
 import { once } from 'node:events'
@@ -25,10 +25,10 @@ export interface Times {
   readonly max: number
 }
 
-const [, , language = '', port = ''] = process.argv
+const [, , language = ''] = process.argv
 const had = new Int32Array(new SharedArrayBuffer(4 * SLOTS))
 const workers = Array.from({ length: THREADS }, (_, thread) => {
-  return startThread({ language, port: Number(port), thread, threads: THREADS, had })
+  return startThread({ language, thread, threads: THREADS, had })
 })
 
 /** Has all threads do it (see `commands` there). */
@@ -43,10 +43,11 @@ async function tell(...command: unknown[]): Promise<Count> {
   return { ...count, at: performance.now() }
 }
 
-/** `GET /healthz`, one after the other on one connection, for so long. */
-async function health(milliseconds: number): Promise<Times> {
+/** `GET /healthz`, one after the other, for so long. */
+async function health(port: number, milliseconds: number): Promise<Times> {
   const request = `GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`
-  const socket = connect({ port: Number(port), host: '127.0.0.1', noDelay: true })
+  const open = () => connect({ port, host: '127.0.0.1', noDelay: true }).setEncoding('latin1')
+  let socket = open()
   const times: number[] = []
   const until = performance.now() + milliseconds
   while (performance.now() < until) {
@@ -54,7 +55,10 @@ async function health(milliseconds: number): Promise<Times> {
     socket.write(request)
     const [reply] = await once(socket, 'data')
     times.push((performance.now() - started) * 1_000)
-    if (!String(reply).startsWith('HTTP/1.1 200')) throw new Error(`expected 200, got ${reply}`)
+    if (!reply.startsWith('HTTP/1.1 200')) throw new Error(`expected 200, got ${reply}`)
+    if (!/^connection: close/im.test(reply)) continue
+    socket.destroy() // it has had its share of requests
+    socket = open()
   }
   socket.destroy()
   times.sort((a, b) => a - b)

@@ -6,7 +6,6 @@ import { Client, came, frame, languages } from './ws-client.ts'
 
 export interface Part {
   readonly language: string
-  readonly port: number
   readonly thread: number
   readonly threads: number
   /** How many have a message, by its number modulo the slots: of all threads. */
@@ -19,9 +18,10 @@ const AT_ONCE = 100 // connections that are opened together
 const ROOM = 'bench'
 const DATA = 'x'.repeat(100)
 
-const { language: name, port, thread, threads, had } = workerData as Part
+const { language: name, thread, threads, had } = workerData as Part
 const language = languages[name]!
 const clients: Client[] = []
+let port = 0
 
 async function open(many: number): Promise<Client[]> {
   const opened: Client[] = []
@@ -58,6 +58,11 @@ let publish = () => {}
 
 /** Numbers of connections are those of all threads. */
 const commands = {
+  /** First of all. */
+  async use(server: number) {
+    port = server
+  },
+
   async open(many: number) {
     await open(share(many))
   },
@@ -82,8 +87,10 @@ const commands = {
     const [publisher] = (await open(1)) as [Client]
     const message = frame(language.publish(DATA, ROOM))
     publish = () => publisher.socket.write(message)
-    for (const follower of await open(share(many))) {
-      await follower.ask(frame(language.subscribe(ROOM)), language.ok)
+    const followers = await open(share(many))
+    const subscribe = frame(language.subscribe(ROOM))
+    await Promise.all(followers.map((follower) => follower.ask(subscribe, language.ok)))
+    for (const follower of followers) {
       let number = 0
       follower.onMessage = () => {
         const slot = number++ % had.length

@@ -30,7 +30,7 @@ interface Contestant {
   readonly env?: NodeJS.ProcessEnv
 }
 
-type Use = (server: Child, load: Child) => Promise<Figures>
+type Use = (server: Child, load: Child, port: number) => Promise<Figures>
 type Contestants = Contest['contestants']
 
 const meanwhile: Contestant = {
@@ -51,14 +51,13 @@ function file(name: string, ...args: string[]): string[] {
 
 async function measure({ server: command, language, env }: Contestant, use: Use): Promise<Figures> {
   const server = new Child('server core', command, env)
-  let load: Child | undefined
+  const load = new Child('other cores', file('ws-load.ts', language))
   try {
-    const port = await server.answer<number>()
-    load = new Child('other cores', file('ws-load.ts', language, String(port)))
-    await load.answer()
-    return await use(server, load)
+    const [port] = await Promise.all([server.answer<number>(), load.answer()])
+    await load.ask('tell', 'use', port)
+    return await use(server, load, port)
   } finally {
-    await load?.end()
+    await load.end()
     await server.end()
   }
 }
@@ -141,10 +140,10 @@ async function idle(server: Child, load: Child): Promise<Figures> {
 
 /** `GET /healthz`, one after the other, for so long that each connection is pinged. */
 function health(held: number): Use {
-  return async (_server, load) => {
+  return async (_server, load, port) => {
     await load.ask('tell', 'open', held)
     const before = await load.ask<Count>('tell', 'count')
-    const { p50, p99, max } = await load.ask<Times>('health', (HEARTBEAT + 1) * 1_000)
+    const { p50, p99, max } = await load.ask<Times>('health', port, (HEARTBEAT + 1) * 1_000)
     const { pings } = await load.ask<Count>('tell', 'count')
     if (pings - before.pings < held) throw new Error('expected a heartbeat within the measuring')
     return { 'µs, the median': p50, 'µs at p99': p99, 'µs, the slowest': max }
