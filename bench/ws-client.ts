@@ -1,4 +1,4 @@
-// A WebSocket client that costs little, for the load of `ws.ts`: a raw socket that sends frames made
+// A WebSocket client that costs little, for the load of `ws-load.ts`: a raw socket that sends frames made
 // beforehand, masked with zeros, and looks at no more of what comes than each header and one letter.
 // It answers pings. What it does not expect ends the process.
 
@@ -11,8 +11,8 @@ interface Language {
   readonly place: number
   readonly message: string
   readonly ok: string
-  readonly subscribe: string
-  readonly publish: (data: string) => string
+  readonly subscribe: (room: string) => string
+  readonly publish: (data: string, room: string) => string
 }
 
 export const languages: Readonly<Record<string, Language>> = {
@@ -21,7 +21,7 @@ export const languages: Readonly<Record<string, Language>> = {
     place: 0, // You said: …
     message: 'Y',
     ok: '',
-    subscribe: '',
+    subscribe: () => '',
     publish: (data) => data,
   },
   'meanwhile.v1': {
@@ -30,15 +30,15 @@ export const languages: Readonly<Record<string, Language>> = {
     place: 9, // {"type":"message", …
     message: 'm',
     ok: 'o',
-    subscribe: '{"type":"subscribe","id":1,"topic":"room:bench"}',
-    publish: (data) => `{"type":"publish","id":2,"topic":"room:bench","data":"${data}"}`,
+    subscribe: (room) => `{"type":"subscribe","id":1,"topic":"room:${room}"}`,
+    publish: (data, room) => `{"type":"publish","id":2,"topic":"room:${room}","data":"${data}"}`,
   },
   'socket.io': {
     path: '/socket.io/?EIO=4&transport=websocket',
     place: 1, // 42["message", …
     message: '2',
     ok: '3',
-    subscribe: '420["subscribe"]',
+    subscribe: () => '420["subscribe"]',
     publish: (data) => `42["publish","${data}"]`,
   },
 }
@@ -100,11 +100,11 @@ export class Client {
 
   /** Sends, and waits for the answer that has this letter at the language's place. */
   async ask(bytes: Buffer | string, letter: string): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
     this.#awaited = letter.charCodeAt(0)
-    this.#hear = resolve
-    this.socket.write(bytes)
-    await promise
+    await new Promise<void>((resolve) => {
+      this.#hear = resolve
+      this.socket.write(bytes)
+    })
   }
 
   #read(length: number): boolean {

@@ -2,7 +2,7 @@
 // its port, and then what its parent asks for: bytes of memory, time of CPU.
 //
 // A bare `ws` is used as its own examples do, at best: a message is encoded once, to a buffer, and `ws`
-// frames it for each client.
+// frames it for each client. Socket.IO is tuned as its documentation has it for many connections.
 
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
@@ -12,11 +12,9 @@ import { Server as SocketIo } from 'socket.io'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { readSettings } from '../lib/config.ts'
 import { createApp } from '../server.ts'
+import { answerWith, cpu } from './child.ts'
 
 const TOPIC = 'room:bench'
-const SAMPLE = 50 // milliseconds between two looks at the memory
-
-// — the contestants —
 
 async function meanwhile(): Promise<number> {
   const settings = readSettings({
@@ -25,6 +23,7 @@ async function meanwhile(): Promise<number> {
     LOG_LEVEL: 'silent',
     MAX_CONNECTIONS: '100000',
     MAX_CONNECTIONS_PER_ADDRESS: '100000',
+    MAX_TOPICS: '10000',
     MESSAGE_RATE: '1000000',
     MESSAGE_BURST: '1000000',
     HEARTBEAT_SECONDS: process.env.HEARTBEAT_SECONDS,
@@ -55,7 +54,14 @@ async function bareWs(): Promise<number> {
 
 async function socketIo(): Promise<number> {
   const http = createServer()
-  const io = new SocketIo(http, { transports: ['websocket'], perMessageDeflate: false })
+  const io = new SocketIo(http, {
+    transports: ['websocket'],
+    perMessageDeflate: false,
+    serveClient: false,
+  })
+  io.engine.on('connection', (raw) => {
+    raw.request = null // which would be kept for as long as the connection
+  })
   io.on('connection', (socket) => {
     socket.on('subscribe', async (done: () => void) => {
       await socket.join(TOPIC)
@@ -80,58 +86,22 @@ async function listen(http: Server): Promise<number> {
   return (http.address() as AddressInfo).port
 }
 
-// — what the parent may ask —
-
-/** Milliseconds of CPU until a moment. */
-export interface Time {
-  readonly used: number
-  readonly at: number
-}
-
-let peak = 0
-let watch: NodeJS.Timeout | undefined
-
-const answers: Readonly<Record<string, () => unknown>> = {
-  async rss() {
-    rss() // what is freed here is given back a little later
-    await sleep(200)
-    return rss()
-  },
-  cpu(): Time {
-    const { user, system } = process.cpuUsage()
-    return { used: (user + system) / 1_000, at: performance.now() }
-  },
-  watch() {
-    peak = live()
-    watch = setInterval(() => (peak = Math.max(peak, live())), SAMPLE)
-  },
-  peak() {
-    clearInterval(watch)
-    return Math.max(peak, live())
-  },
-}
-
-function rss(): number {
+function memory(): number {
   global.gc!()
   return process.memoryUsage.rss()
 }
 
-/** What is in use: of what the process has from the system, garbage and gaps come and go. */
-function live(): number {
-  global.gc!()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
+async function rss(): Promise<number> {
+  memory() // what is freed here is given back a little later
+  await sleep(200)
+  return memory()
 }
 
-const contestants: Readonly<Record<string, () => Promise<number>>> = {
+const servers: Readonly<Record<string, () => Promise<number>>> = {
   meanwhile,
   ws: bareWs,
   'socket.io': socketIo,
 }
 
 const [, , name = ''] = process.argv
-process.once('disconnect', () => process.exit())
-process.on('message', async ([question]: [string]) => {
-  process.send!({ answer: await answers[question]!() })
-})
-process.send!({ answer: await contestants[name]!() })
+answerWith({ cpu, rss }, await servers[name]!())
