@@ -51,6 +51,10 @@ export class Child {
     this.#ended.catch(() => {}) // it is waited for in `answer`
   }
 
+  get pid(): number {
+    return this.#process.pid!
+  }
+
   /** What it says next. Rejects if it ends, or takes too long. */
   async answer<T>(): Promise<T> {
     const over = new AbortController()

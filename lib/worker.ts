@@ -1,6 +1,7 @@
 // The inside of a thread: gets a job, finds the definition in the module that has it, runs it, and
 // reports. Nothing of the queue is here but the name of the task and its payload.
 
+import { constants, getPriority, setPriority } from 'node:os'
 import { setImmediate as turn } from 'node:timers/promises'
 import { workerData } from 'node:worker_threads'
 import { AbortableContext } from './context.ts'
@@ -17,11 +18,13 @@ import { TokenBucket } from './token-bucket.ts'
 type Progress = { fraction: number; note: string | null }
 
 const DROPPED = 'log lines of the thread were dropped'
+const STEP = 10 // of niceness: about a tenth of the share, where cores are short
 const LOG_RATE = 1_000 // lines a second: more would hold up the thread that has to write them
 
 const { port } = workerData as WorkerData
 const bucket = new TokenBucket(LOG_RATE, LOG_RATE)
 let dropped = 0 // lines
+stepBack()
 const log = createLog('debug', tellLine, compact)
 
 // A job is done when its last report has been sent, and only then the next one comes.
@@ -41,6 +44,16 @@ port.on('message', async (job: Job) => {
   if (process.getActiveResourcesInfo().length > before) send({ type: 'littered' })
   send(last)
 })
+
+// Where threads keep every core busy, the event loop would have to wait for one, milliseconds at a
+// time: so they let it go first. Only on Linux is a priority the thread's own; elsewhere it is that of
+// the whole process.
+function stepBack(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(Math.min(getPriority() + STEP, constants.priority.PRIORITY_LOW))
+  } catch {} // a sandbox may refuse it; then they stay equals
+}
 
 function tellLine(line: string): void {
   if (bucket.take()) send({ type: 'log', line })

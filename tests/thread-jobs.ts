@@ -1,5 +1,6 @@
 // What threads.test.ts has threads do: a thread imports this module and finds them among its exports.
 
+import { getPriority } from 'node:os'
 import { BroadcastChannel, parentPort, threadId } from 'node:worker_threads'
 import type { TaskContext } from '../lib/context.ts'
 import { defineTask } from '../lib/definition.ts'
@@ -13,6 +14,7 @@ function fail(error: unknown): never {
 const options = { thread: new URL(import.meta.url) }
 
 export const echo = defineTask('echo', (payload: unknown) => payload, options)
+export const rank = defineTask('rank', () => getPriority(), options)
 export const identify = defineTask('identify', () => threadId, options)
 export const who = defineTask('who', (_: unknown, { id, attempt }) => ({ id, attempt }), options)
 

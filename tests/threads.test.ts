@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -51,6 +52,12 @@ for (const [what, definition, payload, expected] of jsonCases) {
     assert.equal(await run(shared, definition, payload).result, expected)
   })
 }
+
+const isLinux = process.platform === 'linux'
+
+test('a thread leaves the cores to the event loop first', { skip: !isLinux }, async () => {
+  assert.equal(await run(shared, jobs.rank).result, String(getPriority() + 10))
+})
 
 for (const [kind, make] of Object.entries(jobs.BYTES)) {
   test(`bytes of a thread arrive, and nothing else of its memory: ${kind}`, async () => {
