@@ -8,8 +8,8 @@ export interface Contest {
   /** What is done, and what the figures mean: in one or two sentences, for the results. */
   readonly about: string
   readonly rounds: number
-  /** The contestant that the others are compared with. */
-  readonly beside: string
+  /** The contestant with which all are compared. Default: the first. */
+  readonly beside?: string
   /** Each takes the figures of one round. The first figure is the one that counts. */
   readonly contestants: Readonly<Record<string, () => Promise<Figures>>>
 }

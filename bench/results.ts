@@ -62,7 +62,8 @@ function targetRows(results: Results): string[][] {
   })
 }
 
-export function tableOf({ title, about, rounds, beside }: Contest, figures: Rounds): string[] {
+export function tableOf(contest: Contest, figures: Rounds): string[] {
+  const { title, about, rounds, beside = Object.keys(contest.contestants)[0]! } = contest
   const units = Object.keys([...figures.values()][0]![0]!)
   const columns = ['', ...units, `× ${beside}`]
   const body = [...figures].map(([name, all]) => [

@@ -17,6 +17,7 @@ export const contests: readonly Contest[] = [
       'meanwhile gives each an id, a state, a place in the list of finished ones, a log scope and a ' +
       'snapshot, without the journal; the others only run it.',
     rounds: 5,
+    beside: 'fastq',
     contestants: {
       meanwhile: () => measure('own'),
       fastq: () => measure('fastq'),

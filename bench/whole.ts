@@ -38,6 +38,7 @@ export const contests: readonly Contest[] = [
       'From the start of the process to its first answer, and the memory that it then has. The ' +
       'servers of TypeScript are started as this Node does it: by itself, or with tsx.',
     rounds: 3,
+    beside: 'node:http',
     contestants: {
       meanwhile: () => start([...node, SERVER]),
       ...(process.features.typescript && startedWithTsx()),

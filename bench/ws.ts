@@ -155,24 +155,28 @@ export const contests: readonly Contest[] = [
     title: `Echo, ${CONNECTIONS} connections`,
     about: `Each sends a text of 20 bytes when the last one has come back. ${BUSY}`,
     rounds: ROUNDS,
+    beside: 'ws',
     contestants: amongEchoes(echo),
   },
   ...[100, 1_000, 5_000].map((followers) => ({
     title: `Fan-out to ${show(followers)}, one message under way`,
     about: `A message of 100 bytes goes to all; whoever has it last publishes the next. ${BUSY}`,
     rounds: followers === 1_000 ? ROUNDS : FEWER,
+    beside: 'ws',
     contestants: amongAll(fanOut(followers, 1)),
   })),
   {
     title: 'Fan-out to 1,000, ten messages under way',
     about: `The same with ten at a time, which a server may put together. ${BUSY}`,
     rounds: FEWER,
+    beside: 'ws',
     contestants: amongAll(fanOut(1_000, 10)),
   },
   {
     title: 'Memory of an idle connection',
     about: `What a server's resident memory grows by, for each of ${show(HELD)} connections.`,
     rounds: 1,
+    beside: 'ws',
     contestants: amongAll(idle),
   },
   {
