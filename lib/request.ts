@@ -34,7 +34,7 @@ export class Request {
   readonly #queryText: string
   #query: URLSearchParams | undefined
   #identity: Identity | undefined
-  #reading: Promise<Buffer> | undefined
+  #json: Promise<Record<string, unknown>> | undefined
   #body: Buffer | undefined
   #replied: Promise<void> | undefined
   #endReply: (() => void) | undefined
@@ -113,13 +113,14 @@ export class Request {
   }
 
   /** Reads the body. Throws a 413, 415 or 400 for what is no JSON, a 422 for any but an object. */
-  async json(): Promise<Record<string, unknown>> {
-    this.#checkBody()
-    this.#reading ??= this.#read()
-    this.#body = await this.#reading
-    const value = parse(this.#body)
-    if (isObject(value)) return value
-    throw unprocessable('', 'expected a JSON object')
+  json(): Promise<Record<string, unknown>> {
+    this.#json ??= this.#read().then((body) => {
+      this.#body = body
+      const value = parse(body)
+      if (isObject(value)) return value
+      throw unprocessable('', 'expected a JSON object')
+    })
+    return this.#json
   }
 
   // From the headers alone, so that a bad body is refused unread.
@@ -136,13 +137,14 @@ export class Request {
   }
 
   #read(): Promise<Buffer> {
-    // The client holds its body back until it hears this: nobody asked for it before the checks.
-    const { expect } = this.#req.headers
-    if (expect !== undefined && this.#req.httpVersion === '1.1') this.#res.writeContinue()
-
-    const chunks: Buffer[] = []
-    let bytes = 0
     return new Promise((resolve, reject) => {
+      this.#checkBody()
+      // The client holds its body back until it hears this: nobody asked for it before the checks.
+      const { expect } = this.#req.headers
+      if (expect !== undefined && this.#req.httpVersion === '1.1') this.#res.writeContinue()
+
+      const chunks: Buffer[] = []
+      let bytes = 0
       this.#req.on('data', (chunk: Buffer) => {
         bytes += chunk.length
         if (bytes <= this.#options.maxBody) return void chunks.push(chunk)
