@@ -5,6 +5,7 @@
 // The peers are set up for speed: no logger, no ETag, no header that is not needed, a schema for what
 // Fastify writes, production mode for Express. Each is loaded only where it is asked for.
 
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { appendFile } from 'node:fs/promises'
 import type { IncomingMessage, RequestListener } from 'node:http'
@@ -16,7 +17,8 @@ const ACCEPTED = { status: 'accepted' }
 
 const contestants: Readonly<Record<string, () => Promise<number>>> = {
   meanwhile,
-  'node:http': bare,
+  'node:http': () => bare(),
+  'node:http with AsyncLocalStorage': () => bare(new AsyncLocalStorage()),
   Fastify: fastify,
   Hono: hono,
   Express: express,
@@ -41,7 +43,8 @@ async function meanwhile(): Promise<number> {
   return Number(new URL(app.url).port)
 }
 
-async function bare(): Promise<number> {
+/** With a scope, each request runs in one of its own: what that costs, whoever does it. */
+async function bare(scope?: AsyncLocalStorage<object>): Promise<number> {
   const { createServer } = await import('node:http')
   const listener: RequestListener = async (req, res) => {
     const body = req.method === 'POST' ? JSON.parse(await textOf(req)) : undefined
@@ -50,7 +53,8 @@ async function bare(): Promise<number> {
     const headers = { 'content-type': 'application/json', 'content-length': text.length }
     res.writeHead(body ? 202 : 200, headers).end(text) // with a length: chunks would cost more
   }
-  return listen(createServer(listener))
+  const scoped: RequestListener = (req, res) => scope!.run({ req }, listener, req, res)
+  return listen(createServer(scope ? scoped : listener))
 }
 
 function textOf(req: IncomingMessage): Promise<string> {

@@ -31,7 +31,7 @@ type Use = (server: Child, loads: readonly Child[]) => Promise<Figures>
 async function measure(command: readonly string[], path: string, use: Use, env = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'meanwhile-bench-'))
   const files = { WORK_FILE: join(folder, 'log.txt'), JOURNAL: join(folder, 'journal') }
-  const settings = { PORT: '0', LOG_LEVEL: 'silent', WORK_SECONDS: '0', ...files, ...env }
+  const settings = { PORT: '0', LOG_LEVEL: 'error', WORK_SECONDS: '0', ...files, ...env }
   const children = [new Child('server core', command, settings)]
   try {
     const port = await children[0]!.answer<number>()
@@ -89,11 +89,10 @@ function figuresOf(floods: readonly Flood[], share: number): Figures {
 
 // — the contests —
 
+const ours = (name: string) => [...node, join(import.meta.dirname, 'http-servers.ts'), name]
 const servers: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(
-    ['meanwhile', 'node:http', 'Fastify', 'Hono', 'Express'].map((name) => {
-      return [name, [...node, join(import.meta.dirname, 'http-servers.ts'), name]]
-    }),
+    ['meanwhile', 'node:http', 'Fastify', 'Hono', 'Express'].map((name) => [name, ours(name)]),
   ),
   ...(fastApi && { FastAPI: fastApi }),
 }
@@ -110,6 +109,12 @@ function all(path: string, use: Use): Contest['contestants'] {
   }
 }
 
+// What meanwhile, and whoever wants to know a request in its log lines, can't do without.
+const SCOPED = 'node:http with AsyncLocalStorage'
+const withScope = {
+  [SCOPED]: () => measure(ours(SCOPED), '/accept', flood(CONNECTIONS)),
+}
+
 export const contests: readonly Contest[] = [
   {
     title: 'Accept',
@@ -118,7 +123,7 @@ export const contests: readonly Contest[] = [
       `Only meanwhile keeps track of it; the others forget it, and bare \`node:http\` has none. ${CONNECTIONS} connections ask and ask.`,
     rounds: ROUNDS,
     beside: 'node:http',
-    contestants: all('/accept', flood(CONNECTIONS)),
+    contestants: { ...all('/accept', flood(CONNECTIONS)), ...withScope },
   },
   {
     title: 'Append',
