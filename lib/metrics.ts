@@ -28,8 +28,9 @@ export class Histogram {
   #sum = 0
 
   observe(seconds: number): void {
-    const at = BUCKETS.findIndex((most) => seconds <= most)
-    if (at !== -1) this.#counts[at]!++
+    let at = 0
+    while (at < BUCKETS.length && seconds > BUCKETS[at]!) at++
+    if (at < BUCKETS.length) this.#counts[at]!++
     this.#count++
     this.#sum += seconds
   }
