@@ -109,7 +109,8 @@ export class Connections {
     const replies = this.#replies.get(socket) ?? []
     const at = replies.indexOf(res)
     if (at === -1) return
-    replies.splice(at, 1)
+    if (at === 0) replies.shift()
+    else replies.splice(at, 1)
     this.#forget(res)
     if (replies.length === 0 && !socket.destroyed) this.#quiet.add(socket)
     else if (socket.writableLength > 0) socket.setTimeout(STUCK) // now the next one goes out

@@ -5,12 +5,12 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { checkFraming, splitTarget } from './framing.ts'
-import { refuse } from './http.ts'
 import type { Identity } from './identity.ts'
 import type { Log } from './log.ts'
 import type { Origins } from './origin.ts'
 import { MAX_FRAME, offeredBy, SUBPROTOCOL } from './protocol.ts'
 import { HttpError, RETRY_SOON } from './reply.ts'
+import { refuse } from './send.ts'
 import { Tally } from './tally.ts'
 
 export interface GateOptions {

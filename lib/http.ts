@@ -3,13 +3,7 @@
 // taken back: then the connection is cut, which is honest.
 
 import { once } from 'node:events'
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Connections } from './connections.ts'
@@ -21,6 +15,7 @@ import type { Origins } from './origin.ts'
 import { HttpError, problem, type Reply } from './reply.ts'
 import { Request, type RequestOptions } from './request.ts'
 import type { Router } from './router.ts'
+import { refuse, send } from './send.ts'
 import { within } from './within.ts'
 
 export interface HttpOptions extends RequestOptions {
@@ -43,7 +38,6 @@ const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
 /** Probes come by address, so these two answer to any Host. */
 const ANY_HOST = /^\/(healthz|readyz)\/?$/
 
-const LINGER = 1_000 // milliseconds
 const CUT_GRACE = 100 // milliseconds for what was cut off to end
 
 /** What the parser's errors mean; any other is a 400. */
@@ -138,7 +132,7 @@ export class HttpServer {
       reply = this.#refusal(error)
     }
     const { method, path, route } = request
-    const lingering = this.#send(req, res, request, reply)
+    const lingering = this.#send(res, request, reply)
     if (lingering) await lingering
     const unread = res.writableLength // as far as can be known: the rest is with the kernel
     if (unread > 0) {
@@ -170,34 +164,17 @@ export class HttpServer {
   }
 
   // Undefined: it is with Node. Otherwise resolves when it is.
-  #send(
-    req: IncomingMessage,
-    res: ServerResponse,
-    request: Request,
-    reply: Reply,
-  ): Promise<void> | undefined {
-    const { status, body } = reply
-    const headers: Record<string, string | number> = {
-      'x-content-type-options': 'nosniff',
-      'x-request-id': request.id,
-    }
-    if (this.#options.isDraining()) headers.connection = 'close'
-    // Their case is the handler's, and the same name must not come twice.
-    for (const name in reply.headers) headers[name.toLowerCase()] = reply.headers[name]!
-    if (status !== 204 && status !== 304) headers['content-length'] = Buffer.byteLength(body)
+  #send(res: ServerResponse, { id }: Request, reply: Reply): Promise<void> | undefined {
+    const isLast = this.#options.isDraining()
     try {
-      res.writeHead(status, headers)
-      // What is written in two parts to a connection that is cut may trip an assertion of Node's.
-      const isToLinger = !req.complete && !req.socket.destroyed && isLast(res, headers)
-      if (isToLinger) return linger(req, res, reply)
-      res.end(body) // with the head, in one write
+      return send(res, reply, id, isLast)
     } catch (error) {
       // A handler returned a header with a line feed in it, for instance.
       this.#options.log.error('reply failed', { error })
-      if (res.headersSent) res.destroy()
-      else return this.#send(req, res, request, problem(error))
+      if (!res.headersSent) return send(res, problem(error), id, isLast)
+      res.destroy()
+      return undefined
     }
-    return undefined
   }
 
   #counterOf(route: string, status: number): Counter {
@@ -221,33 +198,3 @@ export class HttpServer {
 }
 
 function ignore(): void {}
-
-function isLast(res: ServerResponse, { connection }: Record<string, string | number>): boolean {
-  return connection === 'close' || !res.shouldKeepAlive
-}
-
-// Closing on bytes that were not read is a reset, which may overtake the reply. So what of the body
-// is under way is thrown away, for a while.
-async function linger(req: IncomingMessage, res: ServerResponse, { body }: Reply): Promise<void> {
-  res.write(body)
-  req.resume()
-  await within(LINGER, new Promise((resolve) => req.once('end', resolve).once('close', resolve)))
-  res.end()
-}
-
-/** Answers a raw socket, one that has no `ServerResponse`, and ends it. */
-export function refuse(socket: Duplex, error: unknown): void {
-  const { status, headers, body } = problem(error)
-  const fields = Object.entries({
-    connection: 'close',
-    ...headers,
-    'x-content-type-options': 'nosniff',
-    'content-length': Buffer.byteLength(body),
-  })
-  const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`)
-  // One that never reads would keep its end open for ever.
-  const timer = setTimeout(() => socket.destroy(), 5_000).unref()
-  socket.once('close', () => clearTimeout(timer))
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`
-  socket.end(head + body, () => socket.destroy())
-}

@@ -2,7 +2,7 @@
 // within limits; `replied` is the moment at which work may start behind the reply.
 
 import { isUtf8 } from 'node:buffer'
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { digestOf } from './digest.ts'
 import { splitTarget } from './framing.ts'
@@ -12,6 +12,10 @@ import { HttpError, unprocessable } from './reply.ts'
 
 /** A client that never reads its reply holds its tasks back so many milliseconds at most. */
 const MAX_WAIT_FOR_READER = 5_000
+
+const NOTHING = new URLSearchParams() // for who only looks at it
+const PROCESS = randomBytes(8).toString('hex') // so that no other has the same ids
+let requests = 0
 
 export interface RequestOptions {
   /** Bytes of a body. */
@@ -60,7 +64,8 @@ export class Request {
    * something; what is only read (`GET`) is for everybody, unless its handler calls this.
    */
   authenticate(): Identity {
-    this.#identity ??= this.#options.identify(this.#req, this.query)
+    const query = this.#queryText === '' ? NOTHING : this.query
+    this.#identity ??= this.#options.identify(this.#req, query)
     return this.#identity
   }
 
@@ -114,11 +119,9 @@ export class Request {
 
   /** Reads the body. Throws a 413, 415 or 400 for what is no JSON, a 422 for any but an object. */
   json(): Promise<Record<string, unknown>> {
-    this.#json ??= this.#read().then((body) => {
+    this.#json ??= this.#read((body) => {
       this.#body = body
-      const value = parse(body)
-      if (isObject(value)) return value
-      throw unprocessable('', 'expected a JSON object')
+      return parse(body)
     })
     return this.#json
   }
@@ -136,7 +139,7 @@ export class Request {
     }
   }
 
-  #read(): Promise<Buffer> {
+  #read<T>(use: (body: Buffer) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#checkBody()
       // The client holds its body back until it hears this: nobody asked for it before the checks.
@@ -151,7 +154,13 @@ export class Request {
         this.#req.removeAllListeners('data').pause()
         reject(this.#tooLarge())
       })
-      this.#req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+      this.#req.on('end', () => {
+        try {
+          resolve(use(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+        } catch (error) {
+          reject(error)
+        }
+      })
       this.#req.on('close', () => {
         if (!this.#req.readableEnded) reject(lost()) // an error has a stack, which costs
       })
@@ -173,14 +182,21 @@ function lost(): HttpError {
 }
 
 function requestId(given: string | string[] | undefined): string {
-  return typeof given === 'string' && /^[\w.:@-]{1,128}$/.test(given) ? given : randomUUID()
+  const isSane = typeof given === 'string' && /^[\w.:@-]{1,128}$/.test(given)
+  return isSane ? given : `${PROCESS}-${(requests++).toString(36)}`
 }
 
-function parse(body: Buffer): unknown {
+function parse(body: Buffer): Record<string, unknown> {
   // `toString` would turn what is no UTF-8 into U+FFFD and say nothing.
   if (!isUtf8(body)) throw new HttpError(400, 'expected UTF-8')
+  const value = parseAny(body.toString())
+  if (isObject(value)) return value
+  throw unprocessable('', 'expected a JSON object')
+}
+
+function parseAny(text: string): unknown {
   try {
-    return parseJson(body.toString())
+    return parseJson(text)
   } catch (cause) {
     if (!(cause instanceof JsonError)) throw cause
     const { message, pointer } = cause
