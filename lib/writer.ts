@@ -68,11 +68,13 @@ export class Writer {
     else this.#owner.tooSlow()
   }
 
-  writeAll({ frames, bytes, isPlain }: Batch): void {
+  /** At once, unless more may follow in this turn. */
+  writeAll({ frames, bytes, isPlain }: Batch, mayFollowMore: boolean): void {
     if (!this.#owner.isOpen) return
     const mayGoTogether = isPlain || !this.isLagging
-    if (mayGoTogether && this.#fits(bytes.length)) this.#collect(bytes)
-    else for (const frame of frames) this.write(frame)
+    if (!mayGoTogether || !this.#fits(bytes.length)) for (const frame of frames) this.write(frame)
+    else if (mayFollowMore || this.#pending) this.#collect(bytes)
+    else this.#socket.write(bytes)
   }
 
   /** Nothing of the topic that still waits goes out. */
@@ -104,7 +106,8 @@ export class Writer {
 
   // What the kernel takes at once does not count, so that is offered to it first.
   #fits(length: number): boolean {
-    if (length > this.spare) this.flush()
+    if (length <= this.spare) return true
+    this.flush()
     return length <= this.spare
   }
 
@@ -118,7 +121,7 @@ export class Writer {
       this.flush()
       this.#isCorked = true
       this.#socket.cork()
-      process.nextTick(() => this.flush())
+      this.#waitForEnd()
     }
     this.#socket.write(bytes)
   }
@@ -132,6 +135,10 @@ export class Writer {
       return
     }
     this.#pending = bytes
+    this.#waitForEnd()
+  }
+
+  #waitForEnd(): void {
     if (waiting.push(this) === 1) process.nextTick(flushAll)
   }
 
