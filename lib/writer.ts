@@ -30,7 +30,8 @@ export class Writer {
   readonly #socket: Duplex
   readonly #maxUnsent: number // bytes
   #isCorked = false
-  #pending: Buffer | undefined // of what goes to many
+  #pending: Buffer[] | undefined // of what goes to many
+  #pendingBytes = 0
   /** While it lags: see `newest.ts`. */
   #newest: Newest | undefined
   /** Who waits until it has caught up. Undefined: nobody listens for `drain`. */
@@ -84,9 +85,7 @@ export class Writer {
 
   /** Offers to the kernel what waits for the end of the turn. A close would overtake it. */
   flush(): void {
-    const bytes = this.#pending
-    this.#pending = undefined
-    if (bytes && this.#owner.isOpen) this.#socket.write(bytes)
+    if (this.#pending) this.#writePending(this.#pending)
     if (!this.#isCorked) return
     this.#isCorked = false
     this.#socket.uncork()
@@ -112,7 +111,7 @@ export class Writer {
   }
 
   get #unread(): number {
-    return this.#socket.writableLength + (this.#pending?.length ?? 0)
+    return this.#socket.writableLength + this.#pendingBytes
   }
 
   // At once into the socket, held back there: `ws` may close in the same turn, and that must come last.
@@ -129,13 +128,18 @@ export class Writer {
   // Not by `cork`, which costs more than the rest of a delivery.
   #collect(bytes: Buffer): void {
     if (this.#isCorked) return void this.#socket.write(bytes)
-    if (this.#pending && this.#pending.length + bytes.length > MAX_TOGETHER) this.flush()
-    if (this.#pending) {
-      this.#pending = Buffer.concat([this.#pending, bytes])
-      return
-    }
-    this.#pending = bytes
-    this.#waitForEnd()
+    if (this.#pendingBytes + bytes.length > MAX_TOGETHER) this.flush()
+    if (!this.#pending) this.#waitForEnd()
+    this.#pending ??= []
+    this.#pending.push(bytes)
+    this.#pendingBytes += bytes.length
+  }
+
+  #writePending(pending: Buffer[]): void {
+    this.#pending = undefined
+    this.#pendingBytes = 0
+    if (!this.#owner.isOpen) return
+    this.#socket.write(pending.length === 1 ? pending[0] : Buffer.concat(pending))
   }
 
   #waitForEnd(): void {
