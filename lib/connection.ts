@@ -93,9 +93,9 @@ export class Connection {
     this.writer.write({ bytes: textFrame(text) })
   }
 
-  /** The same for what goes to many. */
-  deliver(batch: Batch): void {
-    this.writer.writeAll(batch)
+  /** The same for what goes to many (see `fanout.ts`). */
+  deliver(batch: Batch, mayFollowMore = false): void {
+    this.writer.writeAll(batch, mayFollowMore)
   }
 
   close(code: number, reason: string): void {

@@ -10,7 +10,8 @@ import { type Batch, batchOf, type Frame } from './frame.ts'
 
 /** Whoever can be sent frames. */
 export interface Follower {
-  deliver(batch: Batch): void
+  /** In the same turn another topic may have more for it: all of that should leave together. */
+  deliver(batch: Batch, mayFollowMore: boolean): void
 }
 
 export interface Following {
@@ -62,14 +63,14 @@ export class Outbox {
   }
 
   /** Makes so many deliveries at most. Returns how many are left over; none: there may be more to do. */
-  send(most: number): number {
+  send(most: number, mayFollowMore = false): number {
     let left = most
     for (;;) {
       this.#walk ??= this.#begin()
       if (!this.#walk) return left
       // A set's iterator goes on where it was left, over those who have come, and not who have gone.
       for (const following of this.#walk.rest) {
-        this.#walk.give(following)
+        this.#walk.give(following, mayFollowMore)
         if (--left <= 0) return 0
       }
       this.#walk = undefined
@@ -102,10 +103,11 @@ class Walk {
     this.rest = rest
   }
 
-  give({ follower, after }: Following): void {
-    if (after < this.#first) follower.deliver(this.#batch)
+  give({ follower, after }: Following, mayFollowMore: boolean): void {
+    if (after < this.#first) follower.deliver(this.#batch, mayFollowMore)
     else if (after < this.#last) {
-      follower.deliver(batchOf(this.#frames.filter(({ number }) => number > after)))
+      const rest = this.#frames.filter(({ number }) => number > after)
+      follower.deliver(batchOf(rest), mayFollowMore)
     }
   }
 }
@@ -139,7 +141,7 @@ export class Fanout {
     let left = most
     for (const outbox of this.#outboxes) {
       this.#outboxes.delete(outbox)
-      left = outbox.send(left)
+      left = outbox.send(left, this.#outboxes.size > 0)
       if (left > 0) continue
       this.#outboxes.add(outbox) // behind the others, whose turn is next
       return

@@ -1,15 +1,6 @@
 // What goes out to a client. A message is encoded and framed once, however many it goes to, and the
 // same bytes are written to all of them.
 
-import { Sender } from 'ws'
-
-// Exported by `ws`, and missing in @types/ws 8.18.
-declare module 'ws' {
-  const Sender: {
-    frame(data: Buffer, options: Readonly<Record<string, unknown>>): Buffer[]
-  }
-}
-
 export interface Frame {
   readonly bytes: Buffer
   /** Where only the newest counts: of the frames of one slot, a lagging reader gets the last. */
@@ -18,11 +9,19 @@ export interface Frame {
   readonly isLossy?: boolean | undefined
 }
 
-const TEXT = { fin: true, opcode: 1, mask: false, rsv1: false, readOnly: true }
+const TEXT = 0x81 // opcode 1, and the only frame of its message
 
-/** One text frame (RFC 6455 §5.2), header and all. */
+/** One text frame (RFC 6455 §5.2), header and all, without a mask. */
 export function textFrame(text: string): Buffer {
-  return Buffer.concat(Sender.frame(Buffer.from(text), TEXT))
+  const length = Buffer.byteLength(text)
+  const start = length < 126 ? 2 : length < 65_536 ? 4 : 10 // of the text, behind its length
+  const frame = Buffer.allocUnsafe(start + length)
+  frame[0] = TEXT
+  frame[1] = start === 2 ? length : start === 4 ? 126 : 127
+  if (start === 4) frame.writeUInt16BE(length, 2)
+  if (start === 10) frame.writeBigUInt64BE(BigInt(length), 2)
+  frame.write(text, start)
+  return frame
 }
 
 /** Frames that go out together. */

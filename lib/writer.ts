@@ -30,7 +30,8 @@ export class Writer {
   readonly #socket: Duplex
   readonly #maxUnsent: number // bytes
   #isCorked = false
-  #pending: Buffer | undefined // of what goes to many
+  #pending: Buffer[] | undefined // of what goes to many
+  #pendingBytes = 0
   /** While it lags: see `newest.ts`. */
   #newest: Newest | undefined
   /** Who waits until it has caught up. Undefined: nobody listens for `drain`. */
@@ -68,11 +69,13 @@ export class Writer {
     else this.#owner.tooSlow()
   }
 
-  writeAll({ frames, bytes, isPlain }: Batch): void {
+  /** At once, unless more may follow in this turn. */
+  writeAll({ frames, bytes, isPlain }: Batch, mayFollowMore: boolean): void {
     if (!this.#owner.isOpen) return
     const mayGoTogether = isPlain || !this.isLagging
-    if (mayGoTogether && this.#fits(bytes.length)) this.#collect(bytes)
-    else for (const frame of frames) this.write(frame)
+    if (!mayGoTogether || !this.#fits(bytes.length)) for (const frame of frames) this.write(frame)
+    else if (mayFollowMore || this.#pending) this.#collect(bytes)
+    else this.#socket.write(bytes)
   }
 
   /** Nothing of the topic that still waits goes out. */
@@ -82,9 +85,7 @@ export class Writer {
 
   /** Offers to the kernel what waits for the end of the turn. A close would overtake it. */
   flush(): void {
-    const bytes = this.#pending
-    this.#pending = undefined
-    if (bytes && this.#owner.isOpen) this.#socket.write(bytes)
+    if (this.#pending) this.#writePending(this.#pending)
     if (!this.#isCorked) return
     this.#isCorked = false
     this.#socket.uncork()
@@ -104,12 +105,13 @@ export class Writer {
 
   // What the kernel takes at once does not count, so that is offered to it first.
   #fits(length: number): boolean {
-    if (length > this.spare) this.flush()
+    if (length <= this.spare) return true
+    this.flush()
     return length <= this.spare
   }
 
   get #unread(): number {
-    return this.#socket.writableLength + (this.#pending?.length ?? 0)
+    return this.#socket.writableLength + this.#pendingBytes
   }
 
   // At once into the socket, held back there: `ws` may close in the same turn, and that must come last.
@@ -118,7 +120,7 @@ export class Writer {
       this.flush()
       this.#isCorked = true
       this.#socket.cork()
-      process.nextTick(() => this.flush())
+      this.#waitForEnd()
     }
     this.#socket.write(bytes)
   }
@@ -126,12 +128,21 @@ export class Writer {
   // Not by `cork`, which costs more than the rest of a delivery.
   #collect(bytes: Buffer): void {
     if (this.#isCorked) return void this.#socket.write(bytes)
-    if (this.#pending && this.#pending.length + bytes.length > MAX_TOGETHER) this.flush()
-    if (this.#pending) {
-      this.#pending = Buffer.concat([this.#pending, bytes])
-      return
-    }
-    this.#pending = bytes
+    if (this.#pendingBytes + bytes.length > MAX_TOGETHER) this.flush()
+    if (!this.#pending) this.#waitForEnd()
+    this.#pending ??= []
+    this.#pending.push(bytes)
+    this.#pendingBytes += bytes.length
+  }
+
+  #writePending(pending: Buffer[]): void {
+    this.#pending = undefined
+    this.#pendingBytes = 0
+    if (!this.#owner.isOpen) return
+    this.#socket.write(pending.length === 1 ? pending[0] : Buffer.concat(pending))
+  }
+
+  #waitForEnd(): void {
     if (waiting.push(this) === 1) process.nextTick(flushAll)
   }
 

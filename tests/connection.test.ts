@@ -105,6 +105,18 @@ test('what is sent in one turn leaves in one write, in order', async (t) => {
   assert.equal(writes(), 1)
 })
 
+test('what comes of several topics in one turn leaves in one write, in order', async (t) => {
+  const { connection, raw, client } = await connectPair(t)
+  const writes = countWrites(t, raw)
+
+  connection.deliver(batchOf([message('a')]), true)
+  connection.deliver(batchOf([message('b')]), true)
+  connection.deliver(batchOf([message('c')]), false)
+
+  for (const text of 'abc') assert.equal(await client.next(), text)
+  assert.equal(writes(), 1)
+})
+
 test('what is sent in another turn leaves in another write', async (t) => {
   const { connection, raw, client } = await connectPair(t)
   const writes = countWrites(t, raw)

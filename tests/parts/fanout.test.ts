@@ -181,6 +181,21 @@ test('a line with a thousand followers does not hold up another one', async () =
   assert.deepEqual(other.writes, ['b'])
 })
 
+test('who follows several lines is told with each but the last that more may follow', async () => {
+  const fanout = new Fanout()
+  const told: boolean[] = []
+  const deliver = (_batch: Batch, mayFollowMore: boolean) => void told.push(mayFollowMore)
+  for (const text of 'abc') {
+    const line = new Outbox(fanout)
+    line.followers.add({ follower: { deliver }, after: 0 })
+    line.push(frame(text))
+  }
+
+  await until(() => told.length === 3)
+
+  assert.deepEqual(told, [true, true, false])
+})
+
 test('a line that holds more than 256 KiB does not wait', async () => {
   const line = new Outbox(new Fanout())
   const follower = join(line)
