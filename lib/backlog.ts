@@ -90,6 +90,7 @@ export class Backlog {
   }
 
   #look(): void {
+    if (this.#waiting.size === 0) return
     for (const waiter of this.#waiting) {
       if (!waiter.isOver()) continue
       this.#waiting.delete(waiter)

@@ -68,11 +68,11 @@ export class Ledger {
 
   add(run: Run): Commit | undefined {
     this.store.add(run)
-    return this.#write(run, { ...run.fixed(), runAt: run.runAt })
+    return run.isJournaled ? this.#write(run, { runAt: run.runAt, ...run.fixed() }) : undefined
   }
 
   change(run: Run, change: Partial<Changing>): Commit | undefined {
-    Object.assign(run, change)
+    run.take(change)
     run.foretold = undefined
     const commit = this.#write(run, change)
     if (change.endedAt) this.store.finish(run)

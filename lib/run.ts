@@ -147,7 +147,8 @@ export class Run implements Changing {
     const plan = { kind, name, owner, fields, payload, policy, key, digest }
     const run = new Run(plan, true, id, createdAt)
     if (saved.state === 'succeeded') run.payload = undefined
-    return Object.assign(run, changing)
+    run.take(changing)
+    return run
   }
 
   get hasEnded(): boolean {
@@ -163,6 +164,21 @@ export class Run implements Changing {
   become(kind: Kind<Run>): void {
     if (this.policy === this.kind.policy) this.policy = kind.policy
     this.kind = kind
+  }
+
+  /** Field by field: `Object.assign` takes ten times as long, and every task changes twice. */
+  take(change: Partial<Changing>): void {
+    if (change.state !== undefined) this.state = change.state
+    if (change.attempt !== undefined) this.attempt = change.attempt
+    if (change.interruptions !== undefined) this.interruptions = change.interruptions
+    if (change.verdict !== undefined) this.verdict = change.verdict
+    if (change.result !== undefined) this.result = change.result
+    if (change.error !== undefined) this.error = change.error
+    if (change.retryKeys !== undefined) this.retryKeys = change.retryKeys
+    if (change.isGone !== undefined) this.isGone = change.isGone
+    if (change.runAt !== undefined) this.runAt = change.runAt
+    if (change.startedAt !== undefined) this.startedAt = change.startedAt
+    if (change.endedAt !== undefined) this.endedAt = change.endedAt
   }
 
   fixed(): Fixed {

@@ -40,14 +40,14 @@ export class Runner {
   constructor({ ledger, backlog, kinds, log, metrics, blockedMs }: RunnerOptions) {
     this.#ledger = ledger
     this.#backlog = backlog
-    this.#scheduler = new Scheduler(kinds.lanes, (run) => this.#start(run))
+    this.#scheduler = new Scheduler(kinds.lanes, (run, now) => this.#start(run, now))
     this.#around = {
       log,
       threads: new Threads(),
       watch: new LoopWatch({ blockedMs, log, metrics }),
       onBegin: (run) => this.#startClock(run),
       onProgress: (run) => ledger.tell(run),
-      onEnd: (run, outcome) => this.#settle(run, outcome),
+      onEnd: (run, outcome, now) => this.#settle(run, outcome, now),
     }
     this.#interrupted = new Interrupted((run) => this.#scheduler.enter(run, FIRST))
   }
@@ -141,8 +141,9 @@ export class Runner {
     return this.#phase === 'open' || (this.#phase === 'holding' && !run.isJournaled)
   }
 
-  #start(run: Run): void {
-    if (!this.#mayStart(run)) return this.#scheduler.leave(run)
+  // `now` is that of `performance.now()` wherever it is handed on: to ask again takes a while.
+  #start(run: Run, now: number): void {
+    if (!this.#mayStart(run)) return this.#scheduler.leave(run, now)
     this.#backlog.begin(run)
     run.progress = run.note = null
     const commit = this.#ledger.change(run, {
@@ -153,17 +154,17 @@ export class Runner {
       runAt: null,
       error: null,
     })
-    if (!commit) return this.#begin(run)
+    if (!commit) return this.#begin(run, now)
     // That it has begun is known even if it brings the process down at once.
-    const begin = () => this.#begin(run)
+    const begin = () => this.#begin(run, performance.now())
     commit.written.wait().then(begin, begin)
   }
 
-  #begin(run: Run): void {
-    if (run.verdict) return this.#settle(run, run.verdict) // cancelled since
+  #begin(run: Run, now: number): void {
+    if (run.verdict) return this.#settle(run, run.verdict, now) // cancelled since
     const isTooLate = this.#phase === 'stopped' || this.#phase === 'crashed'
-    if (isTooLate || this.#ledger.isClosedTo(run)) return this.#putBack(run)
-    run.current = new Attempt(run, this.#around)
+    if (isTooLate || this.#ledger.isClosedTo(run)) return this.#putBack(run, now)
+    run.current = new Attempt(run, this.#around, now)
     run.current.start()
     const { definition } = run.kind
     if (!definition?.thread && run.current) this.#around.watch.follow(run)
@@ -185,26 +186,26 @@ export class Runner {
   }
 
   // Called by an attempt when its function has returned, or its thread has ended.
-  #settle(run: Run, outcome: Outcome): void {
+  #settle(run: Run, outcome: Outcome, now: number): void {
     clearTimeout(run.timer)
-    if (outcome.state === 'aborted' && run.isJournaled) return this.#putBack(run)
-    this.#leave(run)
+    if (outcome.state === 'aborted' && run.isJournaled) return this.#putBack(run, now)
+    this.#leave(run, now)
     this.#conclude(run, outcome)
     this.#interrupted.leave(run)
   }
 
   // As if this attempt had not been. Only a crash leaves it in the journal, as one that was begun.
-  #putBack(run: Run): void {
-    this.#leave(run)
+  #putBack(run: Run, now: number): void {
+    this.#leave(run, now)
     if (this.#phase === 'crashed') Object.assign(run, run.uncounted())
     else this.#ledger.change(run, run.uncounted())
     this.#interrupted.leave(run)
   }
 
-  #leave(run: Run): void {
+  #leave(run: Run, now: number): void {
     run.current = undefined
     this.#backlog.stop(run)
-    this.#scheduler.leave(run)
+    this.#scheduler.leave(run, now)
   }
 
   #conclude(run: Run, outcome: Outcome): void {

@@ -8,13 +8,13 @@ const SLICE = 5 // milliseconds of starting tasks
 
 export class Scheduler {
   readonly #lanes: readonly Lane<Run>[]
-  readonly #start: (run: Run) => void
+  readonly #start: (run: Run, now: number) => void
   readonly #turn = () => this.#beginSlice()
   #at = 0 // the lane whose turn it was
   #isAwake = false
   #until = 0 // the end of the slice. `performance.now()`
 
-  constructor(lanes: readonly Lane<Run>[], start: (run: Run) => void) {
+  constructor(lanes: readonly Lane<Run>[], start: (run: Run, now: number) => void) {
     this.#lanes = lanes
     this.#start = start
   }
@@ -30,11 +30,10 @@ export class Scheduler {
   }
 
   /** Gives back the slot of one that was started. */
-  leave(run: Run): void {
+  leave(run: Run, now: number): void {
     run.kind.lane.leave()
     if (this.#isAwake) return
     // While the slice lasts, its successor need not wait for the next turn.
-    const now = performance.now()
     if (now < this.#until) this.#startNext(now)
     else this.#wake()
   }
@@ -73,7 +72,7 @@ export class Scheduler {
     const run = lane.next()
     if (!run) return false
     run.kind.figures.wait.observe(Math.max(0, now - run.readyAt) / 1_000)
-    this.#start(run)
+    this.#start(run, now)
     return true
   }
 }
