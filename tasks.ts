@@ -13,7 +13,7 @@ import { Backlog, QueueFullError } from './lib/backlog.ts'
 import type { Definition, Work } from './lib/definition.ts'
 import type { Commit } from './lib/journal-commit.ts'
 import { Kinds } from './lib/kinds.ts'
-import { Ledger } from './lib/ledger.ts'
+import { closed, Ledger } from './lib/ledger.ts'
 import type { Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
 import { type AddOptions, KeyReusedError, planOf } from './lib/plan.ts'
@@ -91,11 +91,7 @@ export class TaskQueue {
     this.#checkRoom(run)
     this.#backlog.enter(run)
     const commit = this.#ledger.add(run)
-    if (commit) {
-      const saving = this.#save(run, commit)
-      this.#ledger.markPending(run, saving)
-      await saving
-    }
+    if (commit) await this.#save(run, commit)
     run.kind.figures.accepted.add()
     this.#ledger.tell(run)
     if (run.turn === 0) this.#runner.schedule(run, options?.after) // else cancelled since
@@ -222,13 +218,17 @@ export class TaskQueue {
     })
   }
 
-  async #save(run: Run, commit: Commit): Promise<void> {
+  // With as few promises as it can be, since each task that is accepted goes through here.
+  async #save(run: Run, { synced }: Commit): Promise<void> {
+    run.pending = synced.wait()
     try {
-      await this.#ledger.confirm(commit)
-    } catch (error) {
+      await run.pending
+    } catch (cause) {
       this.#backlog.leave(run)
       this.#ledger.store.remove(run)
-      throw error
+      throw closed(cause)
+    } finally {
+      run.pending = undefined
     }
   }
 

@@ -8,7 +8,7 @@ import type { Commit } from './journal-commit.ts'
 import type { Kinds } from './kinds.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { type Changing, Run, type Saved, savedResult } from './run.ts'
+import { asSaved, type Changing, Run, type Saved } from './run.ts'
 import { TaskStore } from './store.ts'
 import type { Task } from './task.ts'
 
@@ -63,7 +63,7 @@ export class Ledger {
 
   /** Throws a `QueueFullError` if the journal is closed: what it does not get can't be promised. */
   checkOpen(run: Run): void {
-    if (this.isClosedTo(run)) throw new QueueFullError(CLOSED, { cause: this.failure })
+    if (this.isClosedTo(run)) throw closed(this.failure)
   }
 
   add(run: Run): Commit | undefined {
@@ -99,7 +99,7 @@ export class Ledger {
     try {
       await commit?.synced.wait()
     } catch (cause) {
-      throw new QueueFullError(CLOSED, { cause })
+      throw closed(cause)
     }
   }
 
@@ -115,17 +115,14 @@ export class Ledger {
         continue
       }
       const changing = change(run) // begins at once, so that no other comes between
-      if (run) this.markPending(run, changing)
-      return changing
+      if (!run) return changing
+      run.pending = changing
+      try {
+        return await changing
+      } finally {
+        run.pending = undefined
+      }
     }
-  }
-
-  markPending(run: Run, changing: Promise<unknown>): void {
-    run.pending = changing
-    const over = () => {
-      run.pending = undefined
-    }
-    changing.then(over, over)
   }
 
   /** Takes over what the journal has. Returns those that have not ended, oldest first. */
@@ -146,12 +143,16 @@ export class Ledger {
 
   #write(run: Run, record: Partial<Saved>): Commit | undefined {
     if (!run.isJournaled) return undefined
-    const { id } = run
-    const known = 'result' in record ? { ...record, ...savedResult(record) } : record
-    return this.#options.journal?.append({ id, ...known })
+    // In this order: what is added behind a spread costs a microsecond on Node 20.
+    return this.#options.journal?.append({ id: run.id, ...asSaved(record) })
   }
 
   *#saved(): Generator<Saved> {
     for (const run of this.store) if (run.isJournaled) yield run.saved()
   }
+}
+
+/** What a caller gets to hear of a journal that takes nothing more. */
+export function closed(cause: unknown): QueueFullError {
+  return new QueueFullError(CLOSED, { cause })
 }

@@ -68,7 +68,7 @@ function isShown(json: string): boolean {
   return Buffer.byteLength(json) <= MAX_SHOWN_BYTES
 }
 
-export function isBinary(result: Result): result is ByteResult {
+export function isBinary(result: Result | undefined): result is ByteResult {
   return typeof result === 'object' && result !== null
 }
 

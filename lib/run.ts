@@ -201,8 +201,7 @@ export class Run implements Changing {
 
   /** The whole of it for the journal. */
   saved(): Saved {
-    const changing = { ...this.present(), ...savedResult(this), ...this.foretold }
-    return { ...this.fixed(), ...changing }
+    return { ...this.fixed(), ...asSaved({ ...this.present(), ...this.foretold }) }
   }
 
   snapshot(): Task {
@@ -225,12 +224,9 @@ export class Run implements Changing {
   }
 }
 
-/** A result as the journal keeps it: of bytes only that there were some. */
-export function savedResult({
-  result = null,
-  isGone = false,
-}: Partial<Changing>): Partial<Changing> {
-  return isBinary(result) ? { result: null, isGone: true } : { result, isGone }
+/** A change as the journal keeps it: of bytes only that there were some. */
+export function asSaved<T extends Partial<Changing>>(change: T): T {
+  return isBinary(change.result) ? { ...change, result: null, isGone: true } : change
 }
 
 function iso(milliseconds: number | null): string | null {

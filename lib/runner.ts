@@ -16,6 +16,7 @@ import { Scheduler } from './scheduler.ts'
 import type { State } from './task.ts'
 import { Threads } from './threads.ts'
 import { LoopWatch } from './watch.ts'
+import { whenOver } from './within.ts'
 
 export interface RunnerOptions {
   readonly ledger: Ledger
@@ -56,19 +57,13 @@ export class Runner {
   schedule(run: Run, after?: Promise<unknown>): void {
     if (run.state !== 'queued') return // cancelled meanwhile
     const turn = ++run.turn
-    if (run.runAt === null && !after) return this.#scheduler.enter(run, run.policy.priority)
-    const wait = (run.runAt ?? 0) - Date.now()
-    const enter = () => {
-      if (run.turn !== turn || run.state !== 'queued') return // called off, or cancelled
-      if (run.runAt !== null) this.#ledger.tell(Object.assign(run, { runAt: null }))
-      this.#scheduler.enter(run, run.policy.priority)
-    }
-    const ready = () => (after ? after.then(enter, enter) : enter())
-    if (wait <= 0) return void ready()
+    const wait = run.runAt === null ? 0 : run.runAt - Date.now()
+    if (wait <= 0) return this.#enter(run, turn, after)
     after?.catch(() => {}) // until its time has come nobody else listens to it
     // No longer than it can be, should the clock have been set back.
     const most = Math.min(Math.max(run.policy.delay, MAX_BACKOFF), MAX_TIMER)
-    if (this.#mayStart(run)) run.timer = setTimeout(ready, Math.min(wait, most))
+    if (!this.#mayStart(run)) return
+    run.timer = setTimeout(() => this.#enter(run, turn, after), Math.min(wait, most))
   }
 
   /**
@@ -136,6 +131,13 @@ export class Runner {
     await this.#around.threads.close()
   }
 
+  #enter(run: Run, turn: number, after?: Promise<unknown>): void {
+    if (after) return whenOver(after, () => this.#enter(run, turn))
+    if (run.turn !== turn || run.state !== 'queued') return // called off, or cancelled
+    if (run.runAt !== null) this.#ledger.tell(Object.assign(run, { runAt: null }))
+    this.#scheduler.enter(run, run.policy.priority)
+  }
+
   #mayStart(run: Run): boolean {
     if (this.#ledger.isClosedTo(run)) return false // its start could not be written
     return this.#phase === 'open' || (this.#phase === 'holding' && !run.isJournaled)
@@ -156,8 +158,7 @@ export class Runner {
     })
     if (!commit) return this.#begin(run, now)
     // That it has begun is known even if it brings the process down at once.
-    const begin = () => this.#begin(run, performance.now())
-    commit.written.wait().then(begin, begin)
+    whenOver(commit.written.wait(), () => this.#begin(run, performance.now()))
   }
 
   #begin(run: Run, now: number): void {
@@ -166,8 +167,7 @@ export class Runner {
     if (isTooLate || this.#ledger.isClosedTo(run)) return this.#putBack(run, now)
     run.current = new Attempt(run, this.#around, now)
     run.current.start()
-    const { definition } = run.kind
-    if (!definition?.thread && run.current) this.#around.watch.follow(run)
+    if (!run.kind.definition?.thread && run.current) this.#around.watch.follow(run)
   }
 
   // Called by an attempt when its function is about to be called, here or in a thread.

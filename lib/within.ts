@@ -1,4 +1,4 @@
-// Waiting with a limit.
+// Waiting with a limit, or for whatever becomes of it.
 
 /** Whether the event came within so many milliseconds. Rejects if the event does. */
 export async function within(milliseconds: number, event: Promise<unknown>): Promise<boolean> {
@@ -11,4 +11,9 @@ export async function within(milliseconds: number, event: Promise<unknown>): Pro
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** Calls the function when the event has come, or will not. */
+export function whenOver(event: Promise<unknown>, then: () => void): void {
+  event.then(then, then)
 }
