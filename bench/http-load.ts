@@ -81,9 +81,9 @@ class Client {
   }
 }
 
-/** What came in so many milliseconds, after as many to warm up. */
-async function measure(milliseconds: number) {
-  await sleep(milliseconds)
+/** What came in so many milliseconds, after others to warm up. */
+async function measure(warmUp: number, milliseconds: number) {
+  await sleep(warmUp)
   const [before, started] = [{ ...came }, performance.now()]
   times = []
   await sleep(milliseconds)
@@ -100,17 +100,17 @@ function spin(): void {
 }
 
 /** So many connections, each of which asks again as soon as it has its reply. */
-async function flood(connections: number, milliseconds: number) {
+async function flood(connections: number, warmUp: number, milliseconds: number) {
   spin()
   for (const client of await open(connections)) {
     client.onReply = () => client.ask()
     client.ask()
   }
-  return measure(milliseconds)
+  return measure(warmUp, milliseconds)
 }
 
 /** So many requests a second, over connections that are free. */
-async function pace(connections: number, perSecond: number, milliseconds: number) {
+async function pace(connections: number, perSecond: number, warmUp: number, milliseconds: number) {
   const free = await open(connections)
   const started = performance.now()
   spin()
@@ -125,7 +125,7 @@ async function pace(connections: number, perSecond: number, milliseconds: number
     setImmediate(next)
   }
   next()
-  return measure(milliseconds)
+  return measure(warmUp, milliseconds)
 }
 
 async function open(connections: number): Promise<Client[]> {

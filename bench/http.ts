@@ -11,7 +11,8 @@ import { type Figures, quantile } from './figures.ts'
 
 const ROUNDS = 5
 const FEWER = 3
-const MEASURE = 1_500 // milliseconds, and as many before them to warm up
+const WARM_UP = 3_000 // milliseconds in which code becomes fast
+const MEASURE = 2_000
 const LOADS = 2 // processes, since one would hardly keep up with the fastest server
 const CONNECTIONS = 64
 const CROWD = 1_000 // connections
@@ -49,7 +50,7 @@ async function measure(command: readonly string[], path: string, use: Use, env =
 /** So many connections that ask and ask. */
 function flood(connections: number): Use {
   return async (server, loads) => {
-    const ask = (load: Child) => load.ask<Flood>('flood', connections / LOADS, MEASURE)
+    const ask = (load: Child) => load.ask<Flood>('flood', connections / LOADS, WARM_UP, MEASURE)
     const floods = Promise.all(loads.map(ask))
     const share = await shareIn(server, floods)
     return figuresOf(await floods, share)
@@ -58,16 +59,16 @@ function flood(connections: number): Use {
 
 /** At a rate that all of them can take. */
 const pace: Use = async (server, loads) => {
-  const flood = loads[0]!.ask<Flood>('pace', CONNECTIONS, PACE, MEASURE)
+  const flood = loads[0]!.ask<Flood>('pace', CONNECTIONS, PACE, WARM_UP, MEASURE)
   const share = await shareIn(server, flood)
   const { 'requests/s': rate, ...figures } = figuresOf([await flood], share)
   if (rate! < PACE * 0.98) throw new Error(`expected ${PACE} replies a second, got ${rate}`)
   return figures
 }
 
-// Of the second half, in which the load counts.
+// While the load counts.
 async function shareIn(server: Child, counting: Promise<unknown>): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, MEASURE))
+  await new Promise((resolve) => setTimeout(resolve, WARM_UP))
   const before = await server.ask<Cpu>('cpu')
   await counting
   return shareOf(before, await server.ask<Cpu>('cpu'))
