@@ -133,6 +133,6 @@ config = uvicorn.Config(
     ws_per_message_deflate=False,
     lifespan="off",
     access_log=False,
-    log_level="error",
+    log_level="critical",  # wsproto tells of each connection that is cut as of an error
 )
 uvicorn.Server(config).run(sockets=[listener])

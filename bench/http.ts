@@ -11,8 +11,8 @@ import { type Figures, quantile } from './figures.ts'
 
 const ROUNDS = 5
 const FEWER = 3
-const WARM_UP = 3_000 // milliseconds in which code becomes fast
-const MEASURE = 2_000
+const WARM_UP = 2_500 // milliseconds in which code becomes fast
+const MEASURE = 1_500
 const LOADS = 2 // processes, since one would hardly keep up with the fastest server
 const CONNECTIONS = 64
 const CROWD = 1_000 // connections
