@@ -83,6 +83,8 @@ export interface Plan {
   readonly digest?: string | undefined
 }
 
+const NO_KEYS: readonly string[] = [] // one for all: 100,000 may wait
+
 export class Run implements Changing {
   readonly id: string
   readonly name: string
@@ -104,7 +106,7 @@ export class Run implements Changing {
   verdict: Verdict | null = null
   result: Result = null
   error: Failure | null = null
-  retryKeys: readonly string[] = []
+  retryKeys = NO_KEYS
   isGone = false
   runAt: number | null = null
   startedAt: number | null = null

@@ -29,7 +29,7 @@ const MAX_HELD_BYTES = 64 * 1_048_576
 
 export class TaskStore {
   readonly #keep: number
-  readonly #prefix = randomBytes(8).toString('hex') // of the ids that are made here
+  readonly #prefix = `${randomBytes(8).toString('hex')}-` // of the ids that are made here
   readonly #runs = new Pages<Run>() // oldest task first
   readonly #strangers = new Map<string, Run>() // by their ids, which were made by another process
   readonly #byKey = new Map<string, Run>()
@@ -52,7 +52,7 @@ export class TaskStore {
    * it is found: that takes a tenth of the time of a map of texts. The same until `add` is called.
    */
   newId(): string {
-    return `${this.#prefix}-${this.#count.toString(36)}`
+    return `${this.#prefix}${this.#count.toString(36)}`
   }
 
   find(id: string): Run | undefined {
