@@ -33,7 +33,7 @@ class Client {
   #got = 0 // bytes of the reply so far
   #length = 0 // bytes of a whole reply, as the last one had it
   #isBusy = false
-  #isLast = false // the server said that it closes behind this reply
+  #isLast = false // the server said that no request may follow on this connection
 
   async open(): Promise<this> {
     this.#connect()
@@ -67,7 +67,8 @@ class Client {
     times?.push(performance.now() - this.#sentAt)
     this.#got = 0
     this.#isBusy = false
-    if (!this.#isLast) this.onReply()
+    if (this.#isLast) this.#socket.destroy() // as RFC 9112 §9.6 has it
+    else this.onReply()
     return true
   }
 

@@ -1,6 +1,8 @@
-// The job of `POST /process`: some seconds of simulated work, then a line in a file.
+// The job of `POST /process`: some seconds of simulated work, then a line in a file. Lines that are
+// ready at the same time are written together.
 
 import { appendFile } from 'node:fs/promises'
+import { together } from '../lib/together.ts'
 import { type Definition, defineTask, type TaskContext, type Work } from '../tasks.ts'
 
 export interface Entry {
@@ -15,12 +17,13 @@ const SHORTEST = 50 // milliseconds: more often nobody is told
 
 export function writeLog(file: string, seconds: number): Definition<Entry> {
   const milliseconds = seconds * 1_000
+  const append = together((lines: readonly string[]) => appendFile(file, lines.join('')))
   const steps = Math.min(STEPS, Math.ceil(milliseconds / SHORTEST))
   const work: Work<Entry> = async ({ line, fail }, context) => {
     if (steps > 1) await pretend(milliseconds, steps, context)
-    else await context.sleep(milliseconds)
+    else if (steps === 1) await context.sleep(milliseconds)
     if (context.attempt <= fail) throw new Error(`attempt ${context.attempt} fails, as asked for`)
-    await appendFile(file, `${line}\n`)
+    await append(`${line}\n`)
   }
   return defineTask('write-log', work, { attempts: 3 })
 }

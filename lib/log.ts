@@ -25,6 +25,7 @@ const MAX_FIELD = 16_384 // bytes of one field
 const MAX_UNREAD = 4 * 1_048_576 // bytes that wait for whoever reads the log
 
 const scope = new AsyncLocalStorage<Fields>()
+const NONE: Fields = {}
 
 /** Runs a function whose log lines, and those of all that it starts, carry these fields. */
 export function withFields<T>(fields: Fields, run: () => T): T {
@@ -33,7 +34,7 @@ export function withFields<T>(fields: Fields, run: () => T): T {
 
 /** The fields that a log line written here would carry. */
 export function currentFields(): Fields {
-  return scope.getStore() ?? {}
+  return scope.getStore() ?? NONE
 }
 
 export function createLog(
