@@ -19,7 +19,7 @@ const CROWD = 1_000 // connections
 
 // More slots than by default, for tasks that take no time: with a journal a task has its slot already
 // while it is written that it begins.
-const SETTINGS = { PORT: '0', LOG_LEVEL: 'error', WORK_SECONDS: '0', CONCURRENCY: '64' }
+const SETTINGS = { PORT: '0', LOG_LEVEL: 'error', WORK_SECONDS: '0', CONCURRENCY: '256' }
 const PACE = 4_000 // requests a second: what the slowest can do with half of its core
 
 interface Flood {
