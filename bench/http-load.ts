@@ -67,7 +67,8 @@ class Client {
     times?.push(performance.now() - this.#sentAt)
     this.#got = 0
     this.#isBusy = false
-    if (this.#isLast) this.#socket.destroy() // as RFC 9112 §9.6 has it
+    if (this.#isLast)
+      this.#socket.destroy() // as RFC 9112 §9.6 has it
     else this.onReply()
     return true
   }
