@@ -3,7 +3,7 @@
 // that of its own.
 
 import { readFile, writeFile } from 'node:fs/promises'
-import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { availableParallelism, cpus, totalmem, type } from 'node:os'
 import { isPinned } from './child.ts'
 import { type Contest, type Rounds, ratio } from './contest.ts'
 import { show, spread } from './figures.ts'
@@ -31,7 +31,7 @@ export function partOf(contests: readonly Contest[], results: Results): string {
   const pinned = isPinned ? 'each server on a core of its own' : 'nothing pinned to a core'
   return [
     `## Node ${process.versions.node}\n`,
-    `${date}, ${machine}, ${type()} ${release()}, ${pinned}. ${NOTE}\n`,
+    `${date}, ${machine}, ${type()}, ${pinned}. ${NOTE}\n`,
     `### Targets\n`,
     ...rows(['Target', 'Aim', 'Measured', ''], targetRows(results)),
     ...contests.flatMap((contest) => tableOf(contest, results.get(contest.title)!)),
@@ -58,7 +58,7 @@ function targetRows(results: Results): string[][] {
     const aim = least === undefined ? `≤ ${show(most!)}` : `≥ ${show(least)}`
     if (value === undefined) return [claim, aim, 'not measured here', '']
     const isReached = value >= (least ?? 0) && value <= (most ?? Number.POSITIVE_INFINITY)
-    return [claim, aim, value.toFixed(2), isReached ? 'reached' : '**missed**']
+    return [claim, aim, show(value), isReached ? 'reached' : '**missed**']
   })
 }
 

@@ -57,6 +57,14 @@ test('the table of options has every option of a task, and no other', () => {
   assert.deepEqual(written.toSorted(), documented.toSorted())
 })
 
+test('what the README says of its speed stands in the results', () => {
+  const results = read('bench/RESULTS.md').split('\n')
+  const [, text = ''] = /^## How fast\n([^#]*)/m.exec(readme) ?? []
+  const quoted = text.split('\n').filter((line) => line.startsWith('| '))
+  assert.equal(quoted.length, 6, 'a head, its line, and four lines')
+  for (const line of quoted) assert.ok(results.includes(line), line)
+})
+
 test('the table of routes has every route of the server, and no other', () => {
   const written = rowsOf('Routes').map(([route]) => route)
   const real = [...read('server.ts').matchAll(/^ {4}'([A-Z]+ \/\S*)':/gm)].map(([, route]) => route)
