@@ -4,6 +4,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { answerWith } from './child.ts'
+import { quantile } from './figures.ts'
 
 const PER_CONNECTION = 900 // requests: after 1,000 the server closes it
 const PICTURE = JSON.stringify({ width: 1_500, height: 1_500, iterations: 1_500 }) // takes a second or two
@@ -53,10 +54,6 @@ async function ask(socket: Socket, request: string, expected: string): Promise<v
   })
   const status = reply.toString('latin1', 9, 12)
   if (status !== expected) throw new Error(`expected ${expected}, got ${reply}`)
-}
-
-function quantile(values: readonly number[], part: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length * part)]!
 }
 
 answerWith({ probe, draw })
