@@ -129,6 +129,7 @@ export class HttpServer {
       reply = await this.#handle(req, request)
       if (!reply?.status) throw new TypeError('expected a reply, such as json(200, …)')
     } catch (error) {
+      await null // in this turn the parser may still refuse what it has read, and is answered for it
       reply = this.#refusal(error)
     }
     const { method, path, route } = request
