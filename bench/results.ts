@@ -21,7 +21,8 @@ was the limit. The load never sleeps meanwhile, so that no server has to wake it
 network, TLS, a proxy, more than one server process, and handlers that do more than a few lines.
 
 The peers have no logging, no validation beyond JSON and no limits that are not their defaults, and forget
-their work when they have done it. meanwhile runs as it always does, with its limits, checks and headers.
+their work when they have done it. meanwhile runs as it always does, with its limits, checks and headers;
+only for HTTP it has more slots than by default, \`CONCURRENCY=256\`, for tasks that take no time.
 `
 const NOTE = 'A machine with other work on it moves all figures; the ratios move less.'
 
