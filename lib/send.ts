@@ -30,9 +30,8 @@ export function send(
   if (status !== 204 && status !== 304) headers['content-length'] = Buffer.byteLength(body)
   res.writeHead(status, headers)
   const { req } = res
-  const isClosing = headers.connection === 'close' || !res.shouldKeepAlive
   // What is written in two parts to a connection that is cut may trip an assertion of Node's.
-  if (isClosing && !req.complete && !req.socket.destroyed) return linger(res, body)
+  if (!req.complete && !req.socket.destroyed && isClosing(res, headers)) return linger(res, body)
   res.end(body)
   return undefined
 }
@@ -52,6 +51,10 @@ export function refuse(socket: Duplex, error: unknown): void {
   socket.once('close', () => clearTimeout(timer))
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`
   socket.end(head + body, () => socket.destroy())
+}
+
+function isClosing(res: ServerResponse, { connection }: Headers): boolean {
+  return !res.shouldKeepAlive || /close/i.test(`${connection}`)
 }
 
 // The case is the handler's, and the same name must not come twice.
