@@ -14,8 +14,9 @@ export class Commit {
 }
 
 /** A promise that nobody has to wait for. The first outcome stays. */
-class Moment {
+export class Moment {
   settle!: (failure?: Error) => void
+  isAwaited = false
   readonly #promise = new Promise<void>((resolve, reject) => {
     this.settle = (failure) => (failure ? reject(failure) : resolve())
   })
@@ -25,6 +26,7 @@ class Moment {
   }
 
   wait(): Promise<void> {
+    this.isAwaited = true
     return this.#promise
   }
 }

@@ -25,12 +25,25 @@ const NAME = 'meanwhile journal'
 const VERSION = 1
 const LINE_FEED = 10
 const JSON_AT = 9 // behind the checksum and a space
+const CHUNK = 1_048_576 // characters that are written at once
 
 export const VERSION_LINE = `${NAME} ${VERSION}\n`
 
 export function encodeRecord(record: JournalRecord): string {
   const json = JSON.stringify(record)
   return `${checksum(json)} ${json}\n`
+}
+
+/** Lines put together, as many as one text may hold: all of them may be more than the longest there is. */
+export function* chunks(lines: Iterable<string>): Generator<string> {
+  let chunk = ''
+  for (const line of lines) {
+    chunk += line
+    if (chunk.length < CHUNK) continue
+    yield chunk
+    chunk = ''
+  }
+  if (chunk) yield chunk
 }
 
 /** Undefined if it is not as it was written. */

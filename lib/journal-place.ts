@@ -1,5 +1,6 @@
 // Where the journal's file is, and what is beside it.
 
+import { statSync } from 'node:fs'
 import { open, readlink, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -19,6 +20,16 @@ export async function placeOf(name: string): Promise<string> {
   if (found && found.nlink > 1)
     throw new Error(`expected one name for the journal: ${path} has two`)
   return path
+}
+
+/**
+ * Throws if the file was removed, replaced or cut: it takes what is written, but nobody will find that
+ * again. The kernel knows without looking; to ask in another thread would take ten times as long.
+ */
+export function checkPlace(path: string, inode: number, leastBytes: number): void {
+  const { ino, size } = statSync(path)
+  if (ino !== inode) throw new Error(`${path} was replaced`)
+  if (size < leastBytes) throw new Error(`${path} was cut to ${size} bytes`)
 }
 
 /** Where a new journal is written, beside the one whose place it will take. */

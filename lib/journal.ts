@@ -3,14 +3,15 @@
 //     append ─▶ commit ──write──▶ written ──fdatasync──▶ synced
 //
 // Group commit: while one write is under way, all that comes in makes up the next; one sync is for all
-// that was written before it began. After a failed write or sync nobody can tell what the disk has
-// (https://wiki.postgresql.org/wiki/Fsync_Errors), so the journal then stays closed until a restart.
+// that was written before it began, and is put off for a moment when nobody waits for it. After a
+// failed write or sync nobody can tell what the disk has (https://wiki.postgresql.org/wiki/Fsync_Errors),
+// so the journal then stays closed until a restart.
 
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { Commit } from './journal-commit.ts'
-import { encodeRecord, type JournalRecord, replay, VERSION_LINE } from './journal-lines.ts'
-import { placeOf, syncFolder, temporary } from './journal-place.ts'
+import { Commit, type Moment } from './journal-commit.ts'
+import { chunks, encodeRecord, type JournalRecord, replay, VERSION_LINE } from './journal-lines.ts'
+import { checkPlace, placeOf, syncFolder, temporary } from './journal-place.ts'
 import { lock } from './lock.ts'
 import type { Log } from './log.ts'
 import type { Histogram, Metrics } from './metrics.ts'
@@ -35,7 +36,7 @@ interface Opened {
 }
 
 const LEAST_TO_COMPACT = 16 * 1_048_576 // bytes
-const CHUNK = 1_048_576 // characters that are written at once
+const MAX_UNSYNCED = 100 // milliseconds until what nobody waits for is on the disk, too
 
 export class Journal {
   readonly #path: string
@@ -49,7 +50,8 @@ export class Journal {
   #records: Map<string, JournalRecord>
   #live: () => Iterable<JournalRecord>
   #next = new Commit()
-  #unsynced: Commit[] = []
+  #unsynced: Moment[] = []
+  #timer: NodeJS.Timeout | undefined // of a sync that nobody waits for
   #writing: Promise<void> | undefined
   #syncing: Promise<void> | undefined
   #failure: JournalError | undefined
@@ -121,6 +123,7 @@ export class Journal {
   async close(): Promise<void> {
     await this.#writing
     await this.#syncing
+    await this.#sync()
     this.#failure ??= new JournalError('the journal is closed')
     await this.#file.close().catch(() => {})
     await this.#release()
@@ -134,15 +137,16 @@ export class Journal {
       this.#next = new Commit()
       await this.#try(() => this.#append(commit.lines))
       commit.written.settle(this.#failure)
-      this.#unsynced.push(commit)
-      this.#syncing ??= this.#sync()
+      this.#unsynced.push(commit.synced)
+      if (commit.synced.isAwaited) this.#sync()
+      else this.#timer ??= setTimeout(() => this.#sync(), MAX_UNSYNCED)
     }
     this.#writing = undefined
   }
 
   async #append(lines: readonly string[]): Promise<void> {
     let bytes = 0
-    for (const text of chunksOf(lines)) {
+    for (const text of chunks(lines)) {
       const chunk = Buffer.from(text)
       await this.#file.appendFile(chunk)
       bytes += chunk.length
@@ -150,16 +154,26 @@ export class Journal {
     this.#bytes += bytes
   }
 
-  async #sync(): Promise<void> {
-    while (this.#unsynced.length > 0) {
-      const commits = this.#unsynced
-      this.#unsynced = []
+  #sync(): Promise<void> {
+    this.#syncing ??= this.#syncAll()
+    return this.#syncing
+  }
+
+  async #syncAll(): Promise<void> {
+    do {
+      this.#stopTimer()
+      const moments = this.#unsynced.splice(0)
       const started = performance.now()
-      await this.#try(() => Promise.all([this.#file.datasync(), this.#checkPlace()]))
+      await this.#try(() => this.#syncFile())
       this.#syncTime.observe((performance.now() - started) / 1_000)
-      for (const commit of commits) commit.synced.settle(this.#failure)
-    }
+      for (const moment of moments) moment.settle(this.#failure)
+    } while (this.#unsynced.some(({ isAwaited }) => isAwaited))
     this.#syncing = undefined
+  }
+
+  async #syncFile(): Promise<void> {
+    await this.#file.datasync()
+    checkPlace(this.#path, this.#inode, this.#bytes)
   }
 
   // The first failure closes the journal; after it nothing is tried.
@@ -174,16 +188,14 @@ export class Journal {
     }
   }
 
-  // A file that was removed, replaced or cut takes what is written, but nobody will find it again.
-  async #checkPlace(): Promise<void> {
-    const least = this.#bytes
-    const { ino, size } = await stat(this.#path)
-    if (ino !== this.#inode) throw new Error(`${this.#path} was replaced`)
-    if (size < least) throw new Error(`${this.#path} was cut to ${size} bytes`)
+  #stopTimer(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   // All that is worth keeping goes to a new file, which takes the place of this one when it is whole.
   async #compact(): Promise<void> {
+    this.#stopTimer() // one that began now would look for the file while another takes its place
     await this.#syncing
     const started = performance.now()
     const file = await this.#rewrite()
@@ -208,7 +220,7 @@ export class Journal {
     try {
       await rm(path, { force: true })
       file = await open(path, 'ax', 0o600)
-      for (const text of chunksOf(linesOf(this.#live()))) await file.appendFile(text)
+      for (const text of chunks(linesOf(this.#live()))) await file.appendFile(text)
       await file.datasync()
       await rename(path, this.#path)
       return file
@@ -234,16 +246,4 @@ async function recover(path: string, file: FileHandle, log: Log) {
 function* linesOf(records: Iterable<JournalRecord>): Generator<string> {
   yield VERSION_LINE
   for (const record of records) yield encodeRecord(record)
-}
-
-// All of it may be more than the longest text that there can be.
-function* chunksOf(lines: Iterable<string>): Generator<string> {
-  let chunk = ''
-  for (const line of lines) {
-    chunk += line
-    if (chunk.length < CHUNK) continue
-    yield chunk
-    chunk = ''
-  }
-  if (chunk) yield chunk
 }

@@ -73,6 +73,22 @@ test('all that is appended in one turn shares one sync', async (t) => {
   assert.equal(figure('journal_sync_seconds_count'), 2)
 })
 
+test('what nobody waits for shares a later sync, and has one soon if no other comes', async (t) => {
+  const { journal, figure } = await openJournal(t, await fileOf(t))
+  const syncs = () => figure('journal_sync_seconds_count')
+  await journal.append(note('a')).written.wait()
+  await journal.append(note('b')).written.wait()
+  assert.equal(syncs(), 0)
+  await journal.append(note('c')).synced.wait()
+  assert.equal(syncs(), 1)
+
+  await journal.append(note('d')).written.wait()
+  while (syncs() === 1) await turn()
+  await journal.append(note('e')).written.wait()
+  await journal.close()
+  assert.equal(syncs(), 3, 'closing waits for the rest')
+})
+
 test('what is appended while a write is under way comes next, in order', async (t) => {
   const path = await fileOf(t)
   const { journal } = await openJournal(t, path)
