@@ -1,5 +1,5 @@
 // What all this costs, beside what one would take instead: `npm run bench` holds every contest, prints
-// what came out and writes it to RESULTS.md (some 20 minutes, with nothing else running). With a part
+// what came out and writes it to RESULTS.md (some 30 minutes, with nothing else running). With a part
 // of a title, as in `npm run bench -- Echo`, only the contests of that kind, and nothing is written.
 
 import { join } from 'node:path'

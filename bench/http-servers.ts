@@ -11,6 +11,7 @@ import { appendFile } from 'node:fs/promises'
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { AddressInfo, Server } from 'node:net'
 import { answerWith, cpu } from './child.ts'
+import { profile } from './profile.ts'
 
 const WORK_FILE = process.env.WORK_FILE ?? ''
 const ACCEPTED = { status: 'accepted' }
@@ -140,4 +141,4 @@ function portOf(server: { address(): AddressInfo | string | null }): number {
 }
 
 const [, , name = ''] = process.argv
-answerWith({ cpu }, await contestants[name]!())
+answerWith({ cpu, profile }, await contestants[name]!())

@@ -4,14 +4,16 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Child, type Cpu, node, shareOf } from './child.ts'
 import type { Contest } from './contest.ts'
 import { fastApi } from './fastapi.ts'
 import { type Figures, quantile } from './figures.ts'
+import { costs, type Profile } from './profile.ts'
 
 const ROUNDS = 5
 const FEWER = 3
-const WARM_UP = 2_500 // milliseconds in which code becomes fast
+const WARM_UP = 5_000 // milliseconds in which code becomes fast: V8 compiles on the server's core, too
 const MEASURE = 1_500
 const LOADS = 2 // processes, since one would hardly keep up with the fastest server
 const CONNECTIONS = 64
@@ -54,11 +56,15 @@ async function measure(command: readonly string[], path: string, use: Use, env =
 /** So many connections that ask and ask. */
 function flood(connections: number): Use {
   return async (server, loads) => {
-    const ask = (load: Child) => load.ask<Flood>('flood', connections / LOADS, WARM_UP, MEASURE)
-    const floods = Promise.all(loads.map(ask))
+    const floods = floodBy(loads, connections)
     const share = await shareIn(server, floods)
     return figuresOf(await floods, share)
   }
+}
+
+function floodBy(loads: readonly Child[], connections: number): Promise<Flood[]> {
+  const ask = (load: Child) => load.ask<Flood>('flood', connections / LOADS, WARM_UP, MEASURE)
+  return Promise.all(loads.map(ask))
 }
 
 /** At a rate that all of them can take. */
@@ -69,9 +75,18 @@ const pace: Use = async (server, loads) => {
   return { ...figures, 'requests/s': rate! } // the time comes first, as what counts
 }
 
+/** Whose code the time of a request is spent in. */
+const look: Use = async (server, loads) => {
+  const floods = floodBy(loads, CONNECTIONS)
+  await sleep(WARM_UP)
+  const profile = await server.ask<Profile>('profile', MEASURE)
+  const { 'requests/s': rate } = figuresOf(await floods, 0)
+  return costs(profile, rate!)
+}
+
 // While the load counts.
 async function shareIn(server: Child, counting: Promise<unknown>): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, WARM_UP))
+  await sleep(WARM_UP)
   const before = await server.ask<Cpu>('cpu')
   await counting
   return shareOf(before, await server.ask<Cpu>('cpu'))
@@ -130,12 +145,26 @@ export const contests: readonly Contest[] = [
     contestants: { ...all('/accept', flood(CONNECTIONS)), ...withScope },
   },
   {
+    title: 'Where the time of a request goes',
+    about:
+      'The requests of “Accept”, µs each by whose code it is. “tasks” is all that the queue calls; what ' +
+      'else has no JavaScript is mostly the kernel. The profiler takes a part itself.',
+    rounds: FEWER,
+    beside: 'node:http',
+    contestants: {
+      'meanwhile, journal off': () =>
+        measure(ours('meanwhile'), '/accept', look, { JOURNAL: 'off' }),
+      'node:http': () => measure(ours('node:http'), '/accept', look),
+      Fastify: () => measure(ours('Fastify'), '/accept', look),
+    },
+  },
+  {
     title: 'Append',
     about:
       'The same, and behind the reply a line is appended to a file, with `appendFile` or what Python ' +
       'has for it: `POST /process` with `WORK_SECONDS=0`. meanwhile writes lines together that are ' +
       'at the same time, and refuses requests when 10,000 wait; the others have no bound.',
-    rounds: ROUNDS,
+    rounds: FEWER,
     beside: 'node:http',
     contestants: all('/process', flood(CONNECTIONS)),
   },

@@ -2,17 +2,20 @@
 // its port, and then what its parent asks for: bytes of memory, time of CPU.
 //
 // A bare `ws` is used as its own examples do, at best: a message is encoded once, to a buffer, and `ws`
-// frames it for each client. Socket.IO is tuned as its documentation has it for many connections.
+// frames it for each client; `writes` does not even that. Socket.IO is tuned as its documentation has it for many connections.
 
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Server as SocketIo } from 'socket.io'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { readSettings } from '../lib/config.ts'
+import { textFrame } from '../lib/frame.ts'
 import { createApp } from '../server.ts'
 import { answerWith, cpu } from './child.ts'
+import { profile } from './profile.ts'
 
 const TOPIC = 'room:bench'
 
@@ -47,6 +50,28 @@ async function bareWs(): Promise<number> {
       }
       const buffer = Buffer.from(JSON.stringify(envelope(data)))
       for (const client of room) client.send(buffer, { binary: false })
+    })
+  })
+  return listen(http)
+}
+
+/** The least that a fan-out can be: a frame that is made once, and a write of it to each raw socket. */
+async function writes(): Promise<number> {
+  const http = createServer()
+  const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false })
+  const room = new Set<Duplex>()
+  http.on('upgrade', (req, raw, head) => {
+    raw.on('close', () => room.delete(raw))
+    upgrades.handleUpgrade(req, raw, head, (socket) => {
+      socket.on('message', (message) => {
+        const { type, id, data } = JSON.parse(message.toString())
+        if (type === 'subscribe') {
+          room.add(raw)
+          return socket.send(JSON.stringify({ type: 'ok', id, topic: TOPIC }))
+        }
+        const frame = textFrame(JSON.stringify(envelope(data)))
+        for (const follower of room) follower.write(frame)
+      })
     })
   })
   return listen(http)
@@ -100,8 +125,9 @@ async function rss(): Promise<number> {
 const servers: Readonly<Record<string, () => Promise<number>>> = {
   meanwhile,
   ws: bareWs,
+  writes,
   'socket.io': socketIo,
 }
 
 const [, , name = ''] = process.argv
-answerWith({ cpu, rss }, await servers[name]!())
+answerWith({ cpu, profile, rss }, await servers[name]!())

@@ -10,12 +10,14 @@ import { Child, type Cpu, node, shareOf } from './child.ts'
 import type { Contest } from './contest.ts'
 import { fastApi } from './fastapi.ts'
 import { type Figures, show } from './figures.ts'
+import { costs, type Profile } from './profile.ts'
 import type { Count, Times } from './ws-load.ts'
 
 const ROUNDS = 5
 const FEWER = 3
 const FEWEST = 2 // of what takes long
-const WARM_UP = 1_500 // milliseconds: V8 compiles on the server's core, too
+const PROFILE = 1_500 // milliseconds
+const WARM_UP = 3_000 // milliseconds: V8 compiles on the server's core, too
 const MEASURE = 1_000
 const HEARTBEAT = 2 // seconds, where it is waited for
 const CONNECTIONS = 50 // of those who talk
@@ -24,6 +26,8 @@ const GROWTH = [1, 100, 1_000, 10_000]
 const CPU = 'µs of CPU each'
 const BUSY =
   'Two threads that never sleep read raw sockets: at 95 % of its core and more, the server is the limit.'
+const FLOOR =
+  '“writes” is the floor: the same frame written to one raw socket after the other, and nothing else.'
 
 // — a server and its load —
 
@@ -32,6 +36,8 @@ interface Contestant {
   readonly language: string
   readonly env?: NodeJS.ProcessEnv
 }
+
+const writes: Contestant = { server: file('ws-servers.ts', 'writes'), language: 'meanwhile.v1' }
 
 type Use = (server: Child, load: Child, port: number) => Promise<Figures>
 type Contestants = Contest['contestants']
@@ -104,6 +110,16 @@ function fanOut(followers: number, underWay: number): Use {
   }
 }
 
+/** Whose code the time of such a delivery is spent in. */
+const look: Use = async (server, load) => {
+  await load.ask('tell', 'follow', 1_000)
+  await load.ask('tell', 'publish', 1)
+  await sleep(WARM_UP)
+  const before = await load.ask<Count>('tell', 'count')
+  const profile = await server.ask<Profile>('profile', PROFILE)
+  return costs(profile, perSecond(before, await load.ask<Count>('tell', 'count')))
+}
+
 /** So many rooms with one reader each. */
 function rooms(many: number): Use {
   return async (server, load) => {
@@ -120,14 +136,18 @@ async function rate(server: Child, load: Child, unit: string): Promise<Figures> 
   const [count, cpu] = await look()
   await sleep(MEASURE)
   const [countAfter, cpuAfter] = await look()
-  const perSecond = ((countAfter.messages - count.messages) / (countAfter.at - count.at)) * 1_000
-  if (perSecond === 0) throw new Error('expected messages')
+  const messages = perSecond(count, countAfter)
   const share = shareOf(cpu, cpuAfter)
   return {
-    [unit]: perSecond,
+    [unit]: messages,
     '% of its core': share,
-    [CPU]: (share * 10_000) / perSecond,
+    [CPU]: (share * 10_000) / messages,
   }
+}
+
+function perSecond(before: Count, after: Count): number {
+  if (after.messages === before.messages) throw new Error('expected messages')
+  return ((after.messages - before.messages) / (after.at - before.at)) * 1_000
 }
 
 // — connections held —
@@ -156,10 +176,13 @@ function health(held: number): Use {
 function alone(followers: number, rounds: number): Contest {
   return {
     title: `Fan-out to ${show(followers)}, one message under way`,
-    about: `100 bytes go to all; whoever has them last publishes the next message. ${BUSY}`,
+    about: `100 bytes go to all; whoever has them last publishes the next message. ${FLOOR} ${BUSY}`,
     rounds,
     beside: 'ws',
-    contestants: amongAll(fanOut(followers, 1)),
+    contestants: {
+      ...amongAll(fanOut(followers, 1)),
+      writes: () => measure(writes, fanOut(followers, 1)),
+    },
   }
 }
 
@@ -173,7 +196,20 @@ export const contests: readonly Contest[] = [
   },
   alone(100, FEWER),
   alone(1_000, ROUNDS),
-  alone(5_000, FEWEST),
+  alone(5_000, FEWER),
+  {
+    title: 'Where the time of a delivery goes',
+    about:
+      'Of a fan-out to 1,000, one message under way: µs each by whose code it is. “writes” is the time in ' +
+      'Node’s call that writes, nearly all of it in the kernel. The profiler takes a part itself.',
+    rounds: FEWER,
+    beside: 'ws',
+    contestants: {
+      meanwhile: () => measure(meanwhile, look),
+      ws: () => measure(all.ws!, look),
+      writes: () => measure(writes, look),
+    },
+  },
   {
     title: 'Fan-out to 1,000, ten messages under way',
     about: `The same with ten at a time, which a server may put together. ${BUSY}`,
