@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { together } from '../../lib/together.ts'
 import { latch } from '../basics.ts'
 
@@ -11,9 +12,9 @@ test('what comes while one is under way goes together, in order', async () => {
   })
 
   const first = [add(1), add(2)]
-  await Promise.resolve()
+  while (batches.length === 0) await turn()
   const second = [add(3), add(4), add(5)]
-  await Promise.resolve()
+  await turn()
   assert.deepEqual(batches, [[1, 2]])
 
   gate.open()
@@ -22,6 +23,15 @@ test('what comes while one is under way goes together, in order', async () => {
     [1, 2],
     [3, 4, 5],
   ])
+})
+
+test('what comes in one turn of the event loop goes together, however it comes', async () => {
+  const sizes: number[] = []
+  const add = together(async (items: readonly number[]) => void sizes.push(items.length))
+  const one = add(1)
+  const two = Promise.resolve().then(() => add(2))
+  await Promise.all([one, two])
+  assert.deepEqual(sizes, [2])
 })
 
 test('a failure is told to all of its batch, and to no other', async () => {
