@@ -122,8 +122,7 @@ export class Journal {
   /** Writes and syncs what is left, and lets another process have the journal. */
   async close(): Promise<void> {
     await this.#writing
-    await this.#syncing
-    await this.#sync()
+    await this.#syncRest()
     this.#failure ??= new JournalError('the journal is closed')
     await this.#file.close().catch(() => {})
     await this.#release()
@@ -139,7 +138,7 @@ export class Journal {
       commit.written.settle(this.#failure)
       this.#unsynced.push(commit.synced)
       if (commit.synced.isAwaited) this.#sync()
-      else this.#timer ??= setTimeout(() => this.#sync(), MAX_UNSYNCED)
+      else this.#timer ??= setTimeout(() => this.#syncRest(), MAX_UNSYNCED)
     }
     this.#writing = undefined
   }
@@ -161,19 +160,24 @@ export class Journal {
 
   async #syncAll(): Promise<void> {
     do {
-      this.#stopTimer()
+      clearTimeout(this.#timer)
+      this.#timer = undefined
       const moments = this.#unsynced.splice(0)
       const started = performance.now()
-      await this.#try(() => this.#syncFile())
+      await this.#try(async () => {
+        await this.#file.datasync()
+        checkPlace(this.#path, this.#inode, this.#bytes)
+      })
       this.#syncTime.observe((performance.now() - started) / 1_000)
       for (const moment of moments) moment.settle(this.#failure)
     } while (this.#unsynced.some(({ isAwaited }) => isAwaited))
     this.#syncing = undefined
   }
 
-  async #syncFile(): Promise<void> {
-    await this.#file.datasync()
-    checkPlace(this.#path, this.#inode, this.#bytes)
+  // Also what was written since a sync that is under way began.
+  #syncRest(): Promise<void> {
+    for (const moment of this.#unsynced) moment.isAwaited = true
+    return this.#sync()
   }
 
   // The first failure closes the journal; after it nothing is tried.
@@ -188,15 +192,9 @@ export class Journal {
     }
   }
 
-  #stopTimer(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-
   // All that is worth keeping goes to a new file, which takes the place of this one when it is whole.
   async #compact(): Promise<void> {
-    this.#stopTimer() // one that began now would look for the file while another takes its place
-    await this.#syncing
+    await this.#syncRest() // none shall begin while another file takes the place of this one
     const started = performance.now()
     const file = await this.#rewrite()
     this.#compactAt = 2 * this.#bytes

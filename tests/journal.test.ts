@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { Journal, JournalError } from '../lib/journal.ts'
 import { encodeRecord, VERSION_LINE } from '../lib/journal-lines.ts'
 import { compact, createLog } from '../lib/log.ts'
@@ -87,6 +97,29 @@ test('what nobody waits for shares a later sync, and has one soon if no other co
   await journal.append(note('e')).written.wait()
   await journal.close()
   assert.equal(syncs(), 3, 'closing waits for the rest')
+})
+
+test('what comes during a long sync has one of its own soon, though nobody waits for it', async (t) => {
+  const path = await fileOf(t)
+  const { journal, figure } = await openJournal(t, path)
+  const [slow, begun] = [latch(), latch()]
+  const file = await open(path)
+  const prototype = Object.getPrototypeOf(file)
+  await file.close()
+  const { datasync } = prototype
+  t.mock.method(prototype, 'datasync', async function (this: FileHandle) {
+    begun.open()
+    await slow.opened
+    await datasync.call(this)
+  })
+
+  const first = journal.append(note('a')).synced.wait()
+  await begun.opened
+  await journal.append(note('b')).written.wait()
+  await sleep(200) // it would have had its sync by now
+  slow.open()
+  await first
+  while (figure('journal_sync_seconds_count') < 2) await turn()
 })
 
 test('what is appended while a write is under way comes next, in order', async (t) => {
