@@ -195,6 +195,7 @@ export class Journal {
   // All that is worth keeping goes to a new file, which takes the place of this one when it is whole.
   async #compact(): Promise<void> {
     await this.#syncRest() // none shall begin while another file takes the place of this one
+    if (this.#failure) return
     const started = performance.now()
     const file = await this.#rewrite()
     this.#compactAt = 2 * this.#bytes
