@@ -3,10 +3,10 @@
 // that of its own.
 
 import { readFile, writeFile } from 'node:fs/promises'
-import { availableParallelism, cpus, totalmem, type } from 'node:os'
 import { isPinned } from './child.ts'
 import { type Contest, type Rounds, ratio } from './contest.ts'
 import { show, spread } from './figures.ts'
+import { machine } from './machine.ts'
 import { type Results, targets } from './targets.ts'
 
 const HEAD = `# Results
@@ -37,12 +37,11 @@ is three records more, and the threads that write and sync share the server's co
 const NOTE = 'A machine with other work on it moves all figures; the ratios move less.'
 
 export function partOf(contests: readonly Contest[], results: Results): string {
-  const machine = `${availableParallelism()} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB`
   const date = new Date().toISOString().slice(0, 10)
   const pinned = isPinned ? 'each server on a core of its own' : 'nothing pinned to a core'
   return [
     `## Node ${process.versions.node}\n`,
-    `${date}, ${machine}, ${type()}, ${pinned}. ${NOTE}\n`,
+    `${date}, ${machine()}, ${pinned}. ${NOTE}\n`,
     `### Targets\n`,
     ...rows(['Target', 'Aim', 'Measured', ''], targetRows(results)),
     ...contests.flatMap((contest) => tableOf(contest, results.get(contest.title)!)),
