@@ -1,6 +1,5 @@
 // Where the journal's file is, and what is beside it.
 
-import { statSync } from 'node:fs'
 import { open, readlink, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -22,12 +21,9 @@ export async function placeOf(name: string): Promise<string> {
   return path
 }
 
-/**
- * Throws if the file was removed, replaced or cut: it takes what is written, but nobody will find that
- * again. The kernel knows without looking; to ask in another thread would take ten times as long.
- */
-export function checkPlace(path: string, inode: number, leastBytes: number): void {
-  const { ino, size } = statSync(path)
+/** Rejects if the file was removed, replaced or cut: it takes what is written, but nobody finds that again. */
+export async function checkPlace(path: string, inode: number, leastBytes: number): Promise<void> {
+  const { ino, size } = await stat(path)
   if (ino !== inode) throw new Error(`${path} was replaced`)
   if (size < leastBytes) throw new Error(`${path} was cut to ${size} bytes`)
 }

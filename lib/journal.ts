@@ -164,10 +164,9 @@ export class Journal {
       this.#timer = undefined
       const moments = this.#unsynced.splice(0)
       const started = performance.now()
-      await this.#try(async () => {
-        await this.#file.datasync()
-        checkPlace(this.#path, this.#inode, this.#bytes)
-      })
+      await this.#try(() =>
+        Promise.all([this.#file.datasync(), checkPlace(this.#path, this.#inode, this.#bytes)]),
+      )
       this.#syncTime.observe((performance.now() - started) / 1_000)
       for (const moment of moments) moment.settle(this.#failure)
     } while (this.#unsynced.some(({ isAwaited }) => isAwaited))

@@ -1,6 +1,6 @@
 // A server whose disk fails: the n-th call of one kind on its journal's files returns an error, or is
 // the end of the process. The kernel is told to (by strace, where there is one that may trace); where
-// not, or with FAULTY_DISK=wrapped, `faulty-fs.ts` wraps Node's file system in the server's process.
+// not, or with FAULTY_DISK=wrapped, `faulty-fs.ts` wraps `node:fs/promises` in the server's process.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

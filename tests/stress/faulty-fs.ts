@@ -1,8 +1,8 @@
-// Loaded ahead of a server (see `faulty-disk.ts`): wraps what of Node's file system the journal uses, so
-// that the n-th call of one kind on its files fails, or is the end of the process. Half of what is
+// Loaded ahead of a server (see `faulty-disk.ts`): wraps what of `node:fs/promises` the journal uses,
+// so that the n-th call of one kind on its files fails, or is the end of the process. Half of what is
 // to be written then is.
 
-import fsSync, { writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import fs, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { dirname } from 'node:path'
@@ -13,7 +13,6 @@ type Told = DiskFault & { readonly journal: string; readonly report: string }
 const { call, what, nth, isLasting, journal, report }: Told = JSON.parse(process.env.FAULT!)
 const places = [journal, `${journal}.new`, dirname(journal)]
 const { open, rename, rm, stat } = fs
-const { statSync } = fsSync
 let calls = 0
 
 /** Whether this is the call that fails. */
@@ -72,12 +71,6 @@ Object.assign(fs, {
   rm: async (...[path, options]: Parameters<typeof rm>) => {
     meet('unlink', path)
     await rm(path, options)
-  },
-})
-Object.assign(fsSync, {
-  statSync: (...given: Parameters<typeof statSync>) => {
-    meet('stat', given[0])
-    return statSync(...given)
   },
 })
 syncBuiltinESMExports()
