@@ -9,6 +9,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import type { BusOf } from './lib/bus.ts'
 import { Connection, type ConnectionLimits } from './lib/connection.ts'
 import { Crowd } from './lib/crowd.ts'
 import { isA } from './lib/errors.ts'
@@ -36,6 +37,8 @@ export interface HubOptions
     SubscriptionOptions,
     TopicLimits {
   readonly metrics?: Metrics
+  /** What connects it to other servers. Without: it is the only one. */
+  readonly bus?: BusOf | undefined
 }
 
 const COUNTED: readonly number[] = [1000, 1002, 1005, 1006, 1007, 1009, ...Object.values(CLOSE)]
@@ -58,7 +61,7 @@ export class Hub {
     this.#options = options
     this.#gate = new Gate(options)
     this.#heartbeat = new Heartbeat(this.#connections, heartbeatSeconds)
-    this.#topics = new Topics(options, metrics)
+    this.#topics = new Topics(options, metrics, options.bus)
     this.#subscriptions = new Subscriptions(this.#topics, options)
     this.#received = metrics.counter('socket_messages_total', 'Frames from clients.').of()
     this.#closed = metrics.counter('sockets_closed_total', 'WebSockets that ended, by code.')
@@ -68,6 +71,11 @@ export class Hub {
   /** Open WebSockets. */
   get size(): number {
     return this.#connections.size
+  }
+
+  /** Why what is published does not reach the other servers for now, if so. */
+  get problem(): string | undefined {
+    return this.#topics.problem
   }
 
   /** Whether somebody follows the topic. */
@@ -80,7 +88,7 @@ export class Hub {
    * a topic that is none, one room too many, and a message of more than 65 KiB in a room or to a user.
    */
   async publish(topic: string, data: unknown): Promise<number> {
-    return this.#topics.publish(topic, { data })!
+    return (await this.#topics.publish(topic, { data }))!
   }
 
   /** Takes over the socket of an HTTP request: the listener of the server's `upgrade`. */
@@ -94,9 +102,10 @@ export class Hub {
   async close(milliseconds: number): Promise<void> {
     this.#topics.flush()
     await this.#sayGoodbye()
-    if (await within(milliseconds, this.#connections.whenEmpty())) return
+    await within(milliseconds, this.#connections.whenEmpty())
     for (const connection of this.#connections) connection.terminate()
     await this.#connections.whenEmpty()
+    await this.#topics.close()
   }
 
   #welcome(socket: WebSocket, connection: Connection): void {
@@ -175,14 +184,16 @@ export class Hub {
     }
   }
 
-  #publish(
+  async #publish(
     connection: Connection,
     { id, topic, data, key, transient: isTransient }: Publish,
-  ): void {
+  ): Promise<void> {
     checkPublish(topic)
     const { user, isGuest } = connection.identity
     const once = key && `${isGuest ? '' : user} ${key}` // a guest is somebody else when it comes back
-    const offset = this.#topics.publish(topic, { data, from: user, key: once, isTransient })
+    const published = this.#topics.publish(topic, { data, from: user, key: once, isTransient })
+    // Without another server to wait for, the answer is out before the next frame is looked at.
+    const offset = published instanceof Promise ? await published : published
     connection.send({ type: 'ok', id, offset })
   }
 
@@ -191,8 +202,7 @@ export class Hub {
     const spread = 1_000 + 5 * this.size // milliseconds
     await inTurns(this.#connections, GOODBYES_AT_ONCE, (connection) => {
       const delay = Math.round(Math.random() * spread)
-      if (connection.speaksV1) connection.send({ type: 'goodbye', reconnect: true, delay })
-      connection.close(CLOSE.goingAway, 'the server is stopping')
+      connection.sayGoodbye(CLOSE.goingAway, 'the server is stopping', delay)
     })
   }
 }

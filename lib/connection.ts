@@ -132,6 +132,16 @@ export class Connection {
     this.#error = error.code
   }
 
+  /** Tells it to come back after so many milliseconds, and closes it. */
+  sayGoodbye(code: number, reason: string, delay: number): void {
+    if (this.speaksV1) this.send({ type: 'goodbye', reconnect: true, delay })
+    this.close(code, reason)
+  }
+
+  comeBack(delay: number): void {
+    this.sayGoodbye(CLOSE.gap, 'something may be missing: come back and resume', delay)
+  }
+
   /** Cuts it without a word. */
   terminate(): void {
     this.#socket.terminate()

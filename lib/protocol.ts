@@ -82,6 +82,7 @@ export type ErrorCode =
   | 'too_many_rooms'
   | 'rate_limited'
   | 'too_big'
+  | 'unavailable'
 
 /** The answer to a subscription, with messages that are JSON already. */
 export function answerText(id: RequestId, topic: string, standing: Standing, messages: string[]) {
@@ -96,6 +97,7 @@ export const CLOSE = {
   rate: 1008,
   failure: 1011,
   slow: 4001,
+  gap: 4002,
   expired: 4101,
 } as const
 
@@ -104,8 +106,8 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
   readonly code: ErrorCode
 
-  constructor(code: ErrorCode, message: string) {
-    super(message)
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
     this.code = code
   }
 }

@@ -40,6 +40,7 @@ export class Subscriptions {
     const subscription = this.#subscriptionOf(connection, message.topic)
     const { topic } = subscription
     const lookUp = this.#options.lookUps[kind]
+    await this.#catchUp(connection, subscription, message)
     // Neither a gap nor an old state: if the topic moved during the look-up, look again. Between the
     // last look and the answer nothing else runs.
     let offset: number
@@ -62,6 +63,22 @@ export class Subscriptions {
     this.#answer(connection, subscription, message)
     topic.begin(subscription)
     if (lookUp) connection.sendText(topic.textOf(state))
+  }
+
+  // Where the bus has more of the topic than this server, that comes first.
+  async #catchUp(
+    connection: Connection,
+    subscription: Subscription,
+    { topic, since }: Subscribe,
+  ): Promise<void> {
+    const caughtUp = this.#topics.catchUp(subscription.topic, since)
+    if (!caughtUp) return
+    try {
+      await caughtUp
+    } catch (error) {
+      if (connection.subscriptions?.get(topic) === subscription) this.unsubscribe(connection, topic)
+      throw error
+    }
   }
 
   #answer(

@@ -1,6 +1,7 @@
 // A topic: who follows it, and how many messages it has had. A room has a history and members, too.
 
 import { randomUUID } from 'node:crypto'
+import type { Publication } from './bus.ts'
 import { timestamp } from './clock.ts'
 import { type Fanout, type Follower, type Following, Outbox } from './fanout.ts'
 import { textFrame } from './frame.ts'
@@ -19,6 +20,8 @@ import {
 /** A client that follows topics. */
 export interface Subscriber extends Follower {
   readonly user: string
+  /** Something may have passed it by: it is asked to come back, after so many milliseconds. */
+  comeBack(delay: number): void
 }
 
 export interface Subscription extends Following {
@@ -26,26 +29,17 @@ export interface Subscription extends Following {
   readonly topic: Topic
 }
 
-export interface Publication {
-  readonly data: unknown
-  /** The user; undefined: the server. */
-  readonly from?: string | undefined
-  /** Without an offset and a history: for what only counts at the moment. */
-  readonly isTransient?: boolean | undefined
-}
-
 const MAX_MESSAGE = MAX_FRAME + 1_024 // bytes: what a client's frame can hold, and what is put around it
 
 export class Topic {
   readonly name: string
   readonly kind: TopicKind
-  /** Each making of a topic has its own, so that an offset of an old one never passes for a new one. */
-  readonly epoch = randomUUID()
   readonly #outbox: Outbox
   readonly #shown: string
   readonly #archive: Archive
   readonly #history: History | undefined
   readonly #presence: Presence | undefined
+  #epoch: string = randomUUID()
   #offset = 0
   #changed = 0 // the number of the newest change of presence
 
@@ -62,6 +56,11 @@ export class Topic {
     })
   }
 
+  /** Each making of a topic has its own, so that an offset of an old one never passes for a new one. */
+  get epoch(): string {
+    return this.#epoch
+  }
+
   /** The offset of the newest message; 0 before the first. */
   get offset(): number {
     return this.#offset
@@ -71,12 +70,25 @@ export class Topic {
     return this.#outbox.followers.size > 0
   }
 
+  *followers(): Generator<Subscriber> {
+    for (const { follower } of this.#outbox.followers) yield follower as Subscriber
+  }
+
   /** Nothing goes out to it before it has had its answer. */
   subscribe(follower: Subscriber): Subscription {
     const subscription = { follower, topic: this, after: Number.POSITIVE_INFINITY }
     this.#outbox.followers.add(subscription)
-    if (this.#presence?.join(follower.user)) this.#changed = this.#outbox.reserve()
+    this.join(follower.user)
     return subscription
+  }
+
+  /** A user is there by one more connection, here or on another server. */
+  join(user: string): void {
+    if (this.#presence?.join(user)) this.#changed = this.#outbox.reserve()
+  }
+
+  part(user: string): void {
+    if (this.#presence?.leave(user)) this.#changed = this.#outbox.reserve()
   }
 
   /** Sends at once what is on its way to those who follow. */
@@ -92,7 +104,7 @@ export class Topic {
   /** False if it had ended before. */
   unsubscribe(subscription: Subscription): boolean {
     if (!this.#outbox.followers.delete(subscription)) return false
-    if (this.#presence?.leave(subscription.follower.user)) this.#changed = this.#outbox.reserve()
+    this.part(subscription.follower.user)
     if (!this.isFollowed) this.#presence?.clear()
     return true
   }
@@ -100,26 +112,36 @@ export class Topic {
   /** Returns the message's offset, none if it is transient. Throws a `ProtocolError` if it is too big. */
   publish({ data, from, isTransient }: Publication): number | undefined {
     const offset = isTransient ? undefined : this.#offset + 1
-    const text = this.textOf(data, offset, from)
+    const text = messageText(this.#shown, data, offset, from)
     const bytes = textFrame(text)
-    const isBounded = this.kind === 'room' || this.kind === 'user'
-    if (isBounded && bytes.length > MAX_MESSAGE) {
-      const detail = `expected a message of at most ${MAX_MESSAGE} bytes, got ${bytes.length}`
-      throw new ProtocolError('too_big', detail)
-    }
-    if (isTransient) this.#outbox.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
-    else this.#outbox.push({ bytes, slot: this.#slot })
-    if (offset === undefined) return undefined
-    this.#offset = offset
-    if (this.#history) this.#archive.add(this.#history, text)
+    if (this.kind === 'room' || this.kind === 'user') checkMessage(bytes.length)
+    if (offset !== undefined) this.#append(offset, text, bytes)
+    else this.#outbox.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
     return offset
   }
 
-  /** A message as its followers see it. Without an offset: the present state, or transient. */
-  textOf(data: unknown, offset?: number, from?: string): string {
-    const topic = this.#shown
-    const at = timestamp()
-    return JSON.stringify({ type: 'message', topic, offset, from, at, data } satisfies TopicMessage)
+  /** The next message, which has its offset already. */
+  append(offset: number, text: string): void {
+    this.#append(offset, text, textFrame(text))
+  }
+
+  /** Begins anew at this position, with what was said before it. */
+  load({ epoch, offset }: Position, messages: readonly string[]): void {
+    this.#epoch = epoch
+    this.#offset = offset
+    if (!this.#history) return
+    this.#archive.forget(this.#history)
+    for (const text of messages) this.#archive.add(this.#history, text)
+  }
+
+  /** Nobody can know whether something is missing here: no older position is good any more. */
+  interrupt(): void {
+    this.#epoch = randomUUID()
+  }
+
+  /** The present state, as a message without an offset. */
+  textOf(state: unknown): string {
+    return messageText(this.#shown, state)
   }
 
   /**
@@ -140,6 +162,12 @@ export class Topic {
     if (this.#history) this.#archive.forget(this.#history)
   }
 
+  #append(offset: number, text: string, bytes: Buffer): void {
+    this.#outbox.push({ bytes, slot: this.#slot })
+    this.#offset = offset
+    if (this.#history) this.#archive.add(this.#history, text)
+  }
+
   // Undefined if nobody can know.
   #missedSince(since: Position | undefined): number | undefined {
     if (since?.epoch !== this.epoch) return undefined
@@ -150,6 +178,19 @@ export class Topic {
   get #slot(): string | undefined {
     return this.kind === 'task' || this.kind === 'stats' ? this.name : undefined
   }
+}
+
+/** A message as those who follow the topic see it. Without an offset: the present state, or transient. */
+export function messageText(topic: string, data: unknown, offset?: number, from?: string): string {
+  const at = timestamp()
+  return JSON.stringify({ type: 'message', topic, offset, from, at, data } satisfies TopicMessage)
+}
+
+/** Throws a `ProtocolError` for a message of too many bytes. */
+export function checkMessage(bytes: number): void {
+  if (bytes <= MAX_MESSAGE) return
+  const detail = `expected a message of at most ${MAX_MESSAGE} bytes, got ${bytes}`
+  throw new ProtocolError('too_big', detail)
 }
 
 function frameOf(message: ServerMessage) {

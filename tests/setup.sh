@@ -8,6 +8,9 @@ set -euo pipefail
 # Debian's package = the programs of which one will do, the best first, with colons between them.
 needed=(
   "chromium=${CHROMIUM:-chromium:chromium-browser:google-chrome:google-chrome-stable}"
+  "redis-server=redis-server"
+  "rabbitmq-server=/usr/lib/rabbitmq/bin/rabbitmq-server"
+  "nginx=nginx:/usr/sbin/nginx"
 )
 wanted=("strace=strace")
 
@@ -20,12 +23,20 @@ as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
+answers() {
+  case $1 in
+    *rabbitmq-server) [[ -x $1 ]] ;; # with any option it would start
+    *nginx) "$1" -v &>/dev/null ;;
+    *) "$1" --version </dev/null &>/dev/null ;;
+  esac
+}
+
 # Prints the path of the first that answers: Ubuntu has a chromium-browser that only tells of a snap.
 find_program() {
   local programs program
   IFS=: read -ra programs <<<"$1"
   for program in "${programs[@]}"; do
-    if "$program" --version </dev/null &>/dev/null; then
+    if answers "$program"; then
       command -v "$program"
       return
     fi

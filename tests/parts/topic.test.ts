@@ -24,7 +24,7 @@ function reader(user = 'alice') {
       messages.push(JSON.parse(String(bytes.subarray(bytes.indexOf('{')))))
     }
   }
-  return { user, frames, messages, deliver }
+  return { user, frames, messages, deliver, comeBack: () => {} }
 }
 
 /** Follows from now on, as one who has had its answer. */
@@ -143,7 +143,10 @@ test('data that cannot be written takes no offset, and nobody hears of it', () =
 test('W15: a follower that breaks off in the middle changes nothing for the others', () => {
   const topic = topicOf('room:a')
   const before = join(topic, 'alice')
-  const leaver = topic.subscribe({ user: 'bob', deliver: () => topic.unsubscribe(leaver) })
+  const leaver = topic.subscribe({
+    ...reader('bob'),
+    deliver: () => void topic.unsubscribe(leaver),
+  })
   topic.begin(leaver)
   const behind = join(topic, 'carol')
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Batch } from '../../lib/frame.ts'
 import { Metrics } from '../../lib/metrics.ts'
 import { Topics } from '../../lib/topics.ts'
 
 const LOTS = 1_048_576
-const reader = (user = 'alice') => ({ user, deliver: () => {} })
+const reader = (user = 'alice') => ({ user, deliver: () => {}, comeBack: () => {} })
 
 function topicsOf({ maxRooms = 10, history = 100 } = {}): Topics {
   return new Topics({ maxRooms, history }, new Metrics())
@@ -164,7 +165,7 @@ test('a transient message with a key goes out once', () => {
   const topics = topicsOf()
   const heard: string[] = []
   const subscription = topics.subscribe(
-    { user: 'bob', deliver: ({ frames }) => void heard.push(...frames.map(String)) },
+    { ...reader('bob'), deliver: ({ frames }: Batch) => void heard.push(...frames.map(String)) },
     'room:a',
   )
   subscription.topic.begin(subscription)
