@@ -11,6 +11,7 @@ import { writeLog } from './jobs/write-log.ts'
 import { clientAddress } from './lib/address.ts'
 import { Auth } from './lib/auth.ts'
 import { readSettings, type Settings } from './lib/config.ts'
+import { openBus } from './lib/engines.ts'
 import { fileRoutes } from './lib/files.ts'
 import { upgradeRequired } from './lib/gate.ts'
 import { HttpServer } from './lib/http.ts'
@@ -88,6 +89,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   const origins = new Origins({ ...settings, allowedHosts: [...settings.allowedHosts, host] })
   const auth = new Auth(settings.authSecret)
   // Of what there is, for one user; on an open server names are free.
+  const bus = await openBus(settings.busUrl, { ...settings, log })
   const shareOf = (all: number) => (auth.isOpen ? all : Math.max(1, Math.floor(all / 4)))
   let isDraining = false
 
@@ -113,6 +115,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     ...settings,
     ...base,
     origins,
+    bus,
     path: '/ws',
     maxConnectionsPerUser: shareOf(settings.maxConnections),
     isDraining: () => isDraining,

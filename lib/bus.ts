@@ -57,10 +57,10 @@ export interface Inbox {
   join(room: string, user: string): void
   part(room: string, user: string): void
   /**
-   * Something may be missing, in this topic or in all that are shared. Who follows it is asked to come
-   * back, and then told so.
+   * Something may be missing, in these topics or in all that are shared. Who follows one is asked to
+   * come back, and then told so.
    */
-  interrupt(topic?: string): void
+  interrupt(topics?: Iterable<string>): void
 }
 
 /** Made with the inbox that it fills. */

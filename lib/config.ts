@@ -51,6 +51,7 @@ export const SETTINGS = {
   allowedHosts: setting('ALLOWED_HOSTS', 'localhost,127.0.0.1,[::1]', list(hostName)),
   allowedOrigins: setting('ALLOWED_ORIGINS', '', list(origin)),
   trustProxy: setting('TRUST_PROXY', '', proxies),
+  busUrl: { ...setting('BUS_URL', '', broker('redis', 'rediss', 'amqp', 'amqps')), isSecret: true },
 }
 
 export type Settings = {
@@ -76,7 +77,7 @@ function read<T>(one: Setting<T>, env: NodeJS.ProcessEnv, isOpen: boolean): T {
   const { variable, default: fallback, parse, isSecret = false } = one
   const text = env[variable] || fallback
   try {
-    if (isSecret && env[variable] === '') expected('at least 32 bytes')
+    if (one === SETTINGS.authSecret && env[variable] === '') expected('at least 32 bytes')
     return parse(text, isOpen)
   } catch (cause) {
     const { message } = cause as Error
@@ -135,6 +136,16 @@ function proxies(text: string): BlockList {
     return addressSet(split(text))
   } catch {
     return expected('addresses and networks such as 10.0.0.1, 10.0.0.0/8, fd00::/8')
+  }
+}
+
+// Its password is in no message, nor is anything else of it.
+function broker(...schemes: readonly string[]) {
+  return (text: string): string | undefined => {
+    if (text === '') return undefined
+    const scheme = URL.canParse(text) ? new URL(text).protocol.slice(0, -1) : ''
+    if (schemes.includes(scheme)) return text
+    return expected(`a URL that begins with ${schemes.map((name) => `${name}://`).join(' or ')}`)
   }
 }
 

@@ -1,7 +1,8 @@
 // What was said in a room, for those who come back. It is bounded for each room, in messages and in
 // bytes, and for all rooms together: there the one in which nothing was said for longest loses its own.
 
-const MAX_ROOM_BYTES = 262_144
+/** Of what one room keeps. */
+export const MAX_ROOM_BYTES = 262_144
 const MAX_BYTES = 64 * 1_048_576
 
 interface Entry {

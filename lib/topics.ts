@@ -20,7 +20,7 @@ export interface TopicLimits {
   readonly history: number
 }
 
-const KEY_LIFETIME = 300_000 // milliseconds
+export const KEY_LIFETIME = 300_000 // milliseconds
 const MAX_KEYS = 100_000
 const ASKED_AT_ONCE = 100 // to come back
 
@@ -125,12 +125,12 @@ export class Topics implements Inbox {
     this.#topics.get(room)?.part(user)
   }
 
-  interrupt(name?: string): void {
+  interrupt(names: Iterable<string> = this.#topics.keys()): void {
     const followers = new Set<Subscriber>()
-    for (const topic of this.#topics.values()) {
-      if (name === undefined ? !isShared(topic.name) : topic.name !== name) continue
-      topic.interrupt()
-      for (const follower of topic.followers()) followers.add(follower)
+    for (const name of names) {
+      const topic = isShared(name) ? this.#topics.get(name) : undefined
+      topic?.interrupt()
+      for (const follower of topic?.followers() ?? []) followers.add(follower)
     }
     this.#gaps.add()
     void this.#askBack(followers)
@@ -168,7 +168,7 @@ export class Topics implements Inbox {
   #longestLeft(): Topic {
     const [oldest] = this.#left
     if (oldest) return oldest
-    throw new ProtocolError('too_many_rooms', 'no more rooms can be opened at the moment')
+    throw tooManyRooms()
   }
   #drop(room: Topic): void {
     room.close()
@@ -176,4 +176,8 @@ export class Topics implements Inbox {
     this.#topics.delete(room.name)
     this.#rooms--
   }
+}
+
+export function tooManyRooms(): ProtocolError {
+  return new ProtocolError('too_many_rooms', 'no more rooms can be opened at the moment')
 }

@@ -1,0 +1,270 @@
+// The bus on Redis (7.0 or later). Rooms are there: their messages in a stream each, so that who lost
+// its server resumes on another; who is in them; which keys were used. All else that goes to several
+// servers is told by pub/sub, and kept nowhere.
+
+import { randomUUID } from 'node:crypto'
+import {
+  type Bus,
+  type BusOf,
+  type Inbox,
+  isShared,
+  type KeyedPublication,
+  type Offset,
+  unavailable,
+} from '../lib/bus.ts'
+import type { BusOptions } from '../lib/engines.ts'
+import { describeError } from '../lib/errors.ts'
+import { MAX_ROOM_BYTES } from '../lib/history.ts'
+import type { Position, ProtocolError } from '../lib/protocol.ts'
+import { checkMessage, messageText } from '../lib/topic.ts'
+import { KEY_LIFETIME, tooManyRooms } from '../lib/topics.ts'
+import { RedisLink } from './redis.ts'
+import { Members } from './redis-members.ts'
+import { type RoomState, Rooms } from './redis-rooms.ts'
+
+const BEAT_EVERY = 2_000 // milliseconds
+const SILENCE = 10_000 // milliseconds after which a server is taken for dead
+const MISSED_BEATS = 3 // and the connections are given up
+const MAX_PENDING = 64 * 1_048_576 // bytes that Redis has not confirmed
+const FIRST_WAIT = 5_000 // milliseconds for the first connection
+
+/** Rejects if Redis refuses the password. One that is away is waited for, and `problem` says so. */
+export async function openBus(url: string, options: BusOptions): Promise<BusOf> {
+  const link = new RedisLink(url, options.log)
+  await link.connect(FIRST_WAIT)
+  return (inbox) => new RedisBus(link, inbox, options)
+}
+
+class RedisBus implements Bus {
+  readonly hasRooms = true
+  readonly #link: RedisLink
+  readonly #inbox: Inbox
+  readonly #options: BusOptions
+  readonly #prefix: string
+  readonly #members: Members
+  readonly #rooms: Rooms
+  readonly #followed = new Map<string, Promise<void> | undefined>() // until Redis has subscribed it
+  #pending = 0 // bytes
+  #isUnsure = false // whether the others know all of our members
+  #missed = 0 // beats, one after the other
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(link: RedisLink, inbox: Inbox, options: BusOptions) {
+    this.#link = link
+    this.#inbox = inbox
+    this.#options = options
+    this.#prefix = `meanwhile:${link.commands.options.db ?? 0}:` // channels know no databases
+    this.#members = new Members(inbox, (...change) => this.#announce(...change))
+    this.#rooms = new Rooms(
+      inbox,
+      (room, known) => this.#read(room, known),
+      (room, members) => this.#members.load(room, members),
+    )
+    link.events.on('message', (channel: string, message: string) => this.#hear(channel, message))
+    void link.whenOpen((wasCut) => this.#opened(wasCut))
+    this.#timer = setTimeout(() => this.#beatOn(), BEAT_EVERY)
+  }
+
+  get problem(): string | undefined {
+    return this.#link.problem
+  }
+
+  publish(topic: string, publication: KeyedPublication): Offset | Promise<Offset> {
+    if (!isShared(topic)) return this.#inbox.deliver(topic, publication)
+    const isKept = isRoom(topic) && !publication.isTransient
+    return isKept ? this.#publish(topic, publication) : this.#broadcast(topic, publication)
+  }
+
+  follow(topic: string, since: Position | undefined): Promise<void> | undefined {
+    if (!isShared(topic)) return undefined
+    if (!this.#followed.has(topic)) this.#subscribe(topic)
+    const update = () => (isRoom(topic) ? this.#rooms.follow(topic, since) : undefined)
+    const subscribing = this.#followed.get(topic)
+    return subscribing ? subscribing.then(update) : update()
+  }
+
+  leave(topic: string): void {
+    if (!this.#followed.delete(topic)) return
+    this.#rooms.leave(topic)
+    this.#members.forget(topic)
+    this.#link.events.unsubscribe(this.#prefix + topic).catch(ignore) // away, it forgets by itself
+  }
+
+  join(room: string, user: string): void {
+    this.#members.join(room, user)
+  }
+
+  part(room: string, user: string): void {
+    this.#members.part(room, user)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#link.commands.zrem(`${this.#prefix}servers`, this.#members.server).catch(ignore)
+    this.#link.close()
+  }
+
+  async #publish(room: string, { data, from, key }: KeyedPublication): Promise<number> {
+    const text = messageText(room, data, 0, from)
+    const bytes = Buffer.byteLength(text)
+    checkMessage(bytes + 16) // with its offset
+    const at = text.indexOf('"offset":0') + '"offset":'.length
+    const [head, tail] = [text.slice(0, at), text.slice(at + 1)]
+    const id = key === undefined ? '' : `${room} ${key}`
+    const kept = [this.#options.history, MAX_ROOM_BYTES]
+    const rest = [id, KEY_LIFETIME, ...kept, this.#prefix + room, head, tail]
+    return this.#withinBounds(bytes, async () =>
+      Number(await this.#ask('publishInRoom', room, rest)),
+    )
+  }
+
+  // To the others first: what they don't get counts as not sent.
+  async #broadcast(topic: string, publication: KeyedPublication): Promise<Offset> {
+    const { data, from } = publication
+    checkMessage(Buffer.byteLength(messageText(topic, data, 0, from)) + 16)
+    const message = `b ${this.#members.server} ${JSON.stringify(publication)}`
+    const send = () => this.#link.commands.publish(this.#prefix + topic, message)
+    await this.#withinBounds(Buffer.byteLength(message), send)
+    return this.#inbox.deliver(topic, publication)
+  }
+
+  async #withinBounds<T>(bytes: number, send: () => Promise<T>): Promise<T> {
+    if (this.#pending + bytes > MAX_PENDING) throw unavailable('too much is on its way')
+    this.#pending += bytes
+    try {
+      return await send()
+    } catch (error) {
+      throw this.#refusal(error)
+    } finally {
+      this.#pending -= bytes
+    }
+  }
+
+  async #read(room: string, known: Position | undefined): Promise<RoomState> {
+    this.#members.expect(room)
+    try {
+      const state = await this.#ask('readRoom', room, [known?.epoch ?? '', known?.offset ?? 0])
+      const [epoch, offset, texts, members] = state as [string, number, string[], string[]]
+      return { position: { epoch, offset }, texts, members }
+    } catch (error) {
+      throw this.#refusal(error)
+    }
+  }
+
+  async #ask(
+    script: 'publishInRoom' | 'readRoom',
+    room: string,
+    rest: readonly (string | number)[],
+  ): Promise<unknown> {
+    const { run, commands } = this.#link
+    if (run === '') throw new Error('Redis is away')
+    const common = [this.#prefix, room, run, randomUUID(), this.#options.maxRooms, SILENCE]
+    return commands[script](...common, ...rest)
+  }
+
+  #refusal(error: unknown): ProtocolError {
+    const { message } = describeError(error)
+    if (message.includes('TOOMANYROOMS')) return tooManyRooms()
+    // `OOM`: it is there, and takes nothing. Whoever runs it should know.
+    if (/^(OOM|MISCONF|READONLY)/.test(message)) this.#link.failed(error)
+    return unavailable(error)
+  }
+
+  #subscribe(topic: string): void {
+    const isCurrent = () => this.#followed.get(topic) === subscribing
+    const subscribing = this.#link.events.subscribe(this.#prefix + topic).then(
+      () => void (isCurrent() && this.#followed.set(topic, undefined)),
+      (error) => {
+        if (isCurrent()) this.#followed.delete(topic)
+        throw unavailable(error)
+      },
+    )
+    this.#followed.set(topic, subscribing)
+  }
+
+  #hear(channel: string, message: string): void {
+    const topic = channel.slice(this.#prefix.length)
+    const [, kind, who = '', rest = ''] = /^(\w) (\S+) (.*)$/s.exec(message) ?? []
+    if (kind === 'm') {
+      const end = rest.indexOf(' ')
+      const offset = Number(rest.slice(0, end))
+      this.#rooms.hear(topic, { epoch: who, offset }, rest.slice(end + 1))
+    } else if (kind === 'j' || kind === 'p') {
+      this.#members.hear(topic, `${who} ${rest}`, kind === 'j')
+    } else if (kind === 'b' && !this.#members.isOwn(who)) {
+      this.#deliver(topic, rest)
+    }
+  }
+
+  #deliver(topic: string, json: string): void {
+    try {
+      this.#inbox.deliver(topic, JSON.parse(json))
+    } catch (error) {
+      this.#options.log.error('a message of another server is lost', { topic, error })
+    }
+  }
+
+  #announce(room: string, user: string, isThere: boolean): void {
+    const entry = `${this.#members.server} ${user}`
+    const key = `${this.#prefix}in:${room}`
+    const change = this.#link.commands.pipeline()
+    if (isThere) change.sadd(key, entry)
+    else change.srem(key, entry)
+    change.publish(this.#prefix + room, `${isThere ? 'j' : 'p'} ${entry}`)
+    const isWrong = ([error]: [Error | null, unknown]) => error !== null
+    change.exec().then(
+      (results) => {
+        this.#isUnsure ||= results?.some(isWrong) ?? true
+      },
+      () => {
+        this.#isUnsure = true
+      },
+    )
+  }
+
+  // Both connections are there, again maybe: whatever was missed meanwhile is looked for.
+  async #opened(wasCut: boolean): Promise<void> {
+    const topics = [...this.#followed.keys()]
+    const channels = topics.map((topic) => this.#prefix + topic)
+    if (channels.length > 0) await this.#link.events.subscribe(...channels)
+    this.#isUnsure = true
+    await this.#beat()
+    const unsure = wasCut ? topics.filter((topic) => !isRoom(topic)) : []
+    if (unsure.length > 0) this.#inbox.interrupt(unsure)
+    await this.#rooms.updateAll()
+  }
+
+  async #beat(): Promise<void> {
+    const { commands, events, run } = this.#link
+    if (run === '') throw new Error('Redis is away')
+    const beat = () => commands.beat(this.#prefix, this.#members.server, SILENCE)
+    const [answer] = await Promise.all([beat(), events.ping()])
+    const [wasKnown, living] = answer as [number, string[]]
+    this.#members.keep(new Set(living))
+    if (wasKnown && !this.#isUnsure) return
+    this.#isUnsure = false
+    this.#members.beginAnew()
+    await beat()
+    await this.#rooms.updateAll() // who has forgotten us may have forgotten them
+  }
+
+  async #beatOn(): Promise<void> {
+    try {
+      await this.#beat()
+      this.#missed = 0
+      this.#link.answered()
+    } catch (error) {
+      this.#link.failed(error)
+      if (++this.#missed % MISSED_BEATS === 0) this.#link.reconnect()
+    }
+    if (!this.#isClosed) this.#timer = setTimeout(() => this.#beatOn(), BEAT_EVERY)
+  }
+}
+
+function isRoom(topic: string): boolean {
+  return topic.startsWith('room:')
+}
+
+function ignore(): void {}

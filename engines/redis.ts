@@ -1,0 +1,131 @@
+// Two connections to one Redis: one for commands, one for events, since who has subscribed may ask for
+// nothing else. They come back by themselves. What is asked for while they are away fails at once, and
+// what is not answered within a second fails, too: whoever asked knows better than a queue what to do.
+
+import { Redis, type RedisOptions } from 'ioredis'
+import { describeError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { within } from '../lib/within.ts'
+import { SCRIPTS, type Scripts } from './redis-scripts.ts'
+
+const PATIENCE = 1_000 // milliseconds for an answer
+const LONGEST_PAUSE = 2_000 // milliseconds between two attempts to connect
+const FATAL = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR Client sent AUTH)/
+
+const OPTIONS = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  autoResubscribe: false, // whoever subscribes does it, and then looks for what came in between
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  commandTimeout: PATIENCE,
+  connectTimeout: PATIENCE,
+  retryStrategy: (attempt: number) => 50 + Math.random() * Math.min(LONGEST_PAUSE, 50 * 2 ** attempt),
+} satisfies RedisOptions
+
+export class RedisLink {
+  readonly commands: Redis & Scripts
+  readonly events: Redis
+  readonly #log: Log
+  #run = ''
+  #problem: string | undefined = 'Redis has not answered yet'
+  #wasCut = false
+  #timer: NodeJS.Timeout | undefined
+  #onOpen: (wasCut: boolean) => Promise<void> = async () => {}
+
+  constructor(url: string, log: Log) {
+    this.#log = log
+    this.commands = new Redis(url, { ...OPTIONS, scripts: SCRIPTS }) as Redis & Scripts
+    this.events = new Redis(url, OPTIONS)
+    for (const client of [this.commands, this.events]) {
+      client.on('error', (error) => this.failed(error)) // without a listener it would end the process
+      client.on('close', () => this.failed(new Error('the connection to Redis is closed')))
+      client.on('ready', () => void this.#opened())
+    }
+    this.events.on('close', () => {
+      this.#wasCut = true
+    })
+    this.commands.on('close', () => {
+      this.#run = '' // the next one may be another
+    })
+  }
+
+  /** Why it can't be used for now, if so. */
+  get problem(): string | undefined {
+    return this.#problem
+  }
+
+  /** Tells one life of a Redis from the next. Empty: it is not known yet, nothing may be written. */
+  get run(): string {
+    return this.#run
+  }
+
+  /**
+   * Resolves when Redis has answered, or has not in so many milliseconds: then it is tried on and on.
+   * Rejects if Redis refuses the password.
+   */
+  async connect(milliseconds: number): Promise<void> {
+    const refusal = new Promise<never>((_, reject) => {
+      this.events.on('error', (error) => FATAL.test(error.message) && reject(error))
+    })
+    const connecting = [this.commands, this.events].map((client) => client.connect())
+    const connected = Promise.all(connecting).then(
+      () => true,
+      () => new Promise(() => {}), // `error` has been told, and it goes on
+    )
+    try {
+      await within(milliseconds, Promise.race([refusal, connected]))
+    } catch (error) {
+      this.close()
+      throw new Error(`Redis refuses the connection: ${describeError(error).message}`)
+    }
+  }
+
+  /** Calls it whenever both connections are there again; what it throws counts as a failure. */
+  async whenOpen(onOpen: (wasCut: boolean) => Promise<void>): Promise<void> {
+    this.#onOpen = onOpen
+    await this.#opened()
+  }
+
+  /** To be told of what failed elsewhere as well. */
+  failed(error: unknown): void {
+    const { message } = describeError(error)
+    if (this.#problem === undefined) this.#log.warn('Redis is away', { reason: message })
+    this.#problem ??= 'Redis is away'
+  }
+
+  answered(): void {
+    if (this.#problem !== undefined) this.#log.info('Redis answers')
+    this.#problem = undefined
+  }
+
+  /** Gives both connections up, and tries to get new ones: these may lead nowhere. */
+  reconnect(): void {
+    for (const client of [this.commands, this.events]) client.disconnect(true)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    for (const client of [this.commands, this.events]) {
+      client.removeAllListeners('close')
+      client.disconnect()
+    }
+  }
+
+  async #opened(): Promise<void> {
+    clearTimeout(this.#timer)
+    const clients = [this.commands, this.events]
+    if (clients.some(({ status }) => status !== 'ready')) return
+    try {
+      const info = await this.commands.info('server')
+      this.#run = /run_id:(\w+)/.exec(info)?.[1] ?? ''
+      const wasCut = this.#wasCut
+      await this.#onOpen(wasCut)
+      this.#wasCut = false
+      this.answered()
+    } catch (error) {
+      this.failed(error)
+      this.#timer = setTimeout(() => this.#opened(), PATIENCE) // it may be a replica, or still load
+    }
+  }
+}
