@@ -125,7 +125,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   })
 
   const files = fileRoutes(additions.files ?? STATIC)
-  const own = createRoutes({ auth, tasks, jobs, log, metrics, isDraining: () => isDraining })
+  const own = createRoutes({ auth, tasks, hub, jobs, log, metrics, isDraining: () => isDraining })
   const http = new HttpServer({
     ...settings,
     log,
@@ -171,13 +171,14 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
 interface Parts {
   readonly auth: Auth
   readonly tasks: TaskQueue
+  readonly hub: Hub
   readonly jobs: Jobs
   readonly log: Log
   readonly metrics: Metrics
   readonly isDraining: () => boolean
 }
 
-function createRoutes({ auth, tasks, jobs, log, metrics, isDraining }: Parts): Routes {
+function createRoutes({ auth, tasks, hub, jobs, log, metrics, isDraining }: Parts): Routes {
   const demo = demoHandlers({ tasks, jobs, log, isOpen: auth.isOpen, isDraining })
   const about = taskHandlers(tasks)
   return {
@@ -203,7 +204,7 @@ function createRoutes({ auth, tasks, jobs, log, metrics, isDraining }: Parts): R
   }
 
   function showReadiness(): Reply {
-    const problem = isDraining() ? 'the server is stopping' : tasks.problem
+    const problem = isDraining() ? 'the server is stopping' : (tasks.problem ?? hub.problem)
     if (problem) throw new HttpError(503, problem, RETRY_SOON)
     return json(200, { status: 'ready' })
   }

@@ -15,17 +15,17 @@ import {
 import type { BusOptions } from '../lib/engines.ts'
 import { describeError } from '../lib/errors.ts'
 import { MAX_ROOM_BYTES } from '../lib/history.ts'
-import type { Position, ProtocolError } from '../lib/protocol.ts'
-import { checkMessage, messageText } from '../lib/topic.ts'
+import { type Position, ProtocolError } from '../lib/protocol.ts'
+import { checkMessage, checkPublication, messageText } from '../lib/topic.ts'
 import { KEY_LIFETIME, tooManyRooms } from '../lib/topics.ts'
-import { RedisLink } from './redis.ts'
+import { Bounded } from './bounded.ts'
+import { PATIENCE, RedisLink } from './redis.ts'
 import { Members } from './redis-members.ts'
 import { type RoomState, Rooms } from './redis-rooms.ts'
 
 const BEAT_EVERY = 2_000 // milliseconds
 const SILENCE = 10_000 // milliseconds after which a server is taken for dead
 const MISSED_BEATS = 3 // and the connections are given up
-const MAX_PENDING = 64 * 1_048_576 // bytes that Redis has not confirmed
 const FIRST_WAIT = 5_000 // milliseconds for the first connection
 
 /** Rejects if Redis refuses the password. One that is away is waited for, and `problem` says so. */
@@ -43,8 +43,8 @@ class RedisBus implements Bus {
   readonly #prefix: string
   readonly #members: Members
   readonly #rooms: Rooms
+  readonly #unconfirmed = new Bounded(PATIENCE)
   readonly #followed = new Map<string, Promise<void> | undefined>() // until Redis has subscribed it
-  #pending = 0 // bytes
   #isUnsure = false // whether the others know all of our members
   #missed = 0 // beats, one after the other
   #timer: NodeJS.Timeout | undefined
@@ -67,7 +67,7 @@ class RedisBus implements Bus {
   }
 
   get problem(): string | undefined {
-    return this.#link.problem
+    return this.#link.health.problem
   }
 
   publish(topic: string, publication: KeyedPublication): Offset | Promise<Offset> {
@@ -108,37 +108,29 @@ class RedisBus implements Bus {
 
   async #publish(room: string, { data, from, key }: KeyedPublication): Promise<number> {
     const text = messageText(room, data, 0, from)
-    const bytes = Buffer.byteLength(text)
-    checkMessage(bytes + 16) // with its offset
+    const bytes = checkMessage(text)
     const at = text.indexOf('"offset":0') + '"offset":'.length
     const [head, tail] = [text.slice(0, at), text.slice(at + 1)]
     const id = key === undefined ? '' : `${room} ${key}`
     const kept = [this.#options.history, MAX_ROOM_BYTES]
     const rest = [id, KEY_LIFETIME, ...kept, this.#prefix + room, head, tail]
-    return this.#withinBounds(bytes, async () =>
-      Number(await this.#ask('publishInRoom', room, rest)),
-    )
+    return this.#send(bytes, async () => Number(await this.#ask('publishInRoom', room, rest)))
   }
 
   // To the others first: what they don't get counts as not sent.
   async #broadcast(topic: string, publication: KeyedPublication): Promise<Offset> {
-    const { data, from } = publication
-    checkMessage(Buffer.byteLength(messageText(topic, data, 0, from)) + 16)
+    checkPublication(topic, publication)
     const message = `b ${this.#members.server} ${JSON.stringify(publication)}`
     const send = () => this.#link.commands.publish(this.#prefix + topic, message)
-    await this.#withinBounds(Buffer.byteLength(message), send)
+    await this.#send(Buffer.byteLength(message), send)
     return this.#inbox.deliver(topic, publication)
   }
 
-  async #withinBounds<T>(bytes: number, send: () => Promise<T>): Promise<T> {
-    if (this.#pending + bytes > MAX_PENDING) throw unavailable('too much is on its way')
-    this.#pending += bytes
+  async #send<T>(bytes: number, send: () => Promise<T>): Promise<T> {
     try {
-      return await send()
+      return await this.#unconfirmed.send(bytes, send)
     } catch (error) {
       throw this.#refusal(error)
-    } finally {
-      this.#pending -= bytes
     }
   }
 
@@ -165,10 +157,11 @@ class RedisBus implements Bus {
   }
 
   #refusal(error: unknown): ProtocolError {
+    if (error instanceof ProtocolError) return error
     const { message } = describeError(error)
     if (message.includes('TOOMANYROOMS')) return tooManyRooms()
     // `OOM`: it is there, and takes nothing. Whoever runs it should know.
-    if (/^(OOM|MISCONF|READONLY)/.test(message)) this.#link.failed(error)
+    if (/^(OOM|MISCONF|READONLY)/.test(message)) this.#link.health.failed(error)
     return unavailable(error)
   }
 
@@ -254,9 +247,9 @@ class RedisBus implements Bus {
     try {
       await this.#beat()
       this.#missed = 0
-      this.#link.answered()
+      this.#link.health.answered()
     } catch (error) {
-      this.#link.failed(error)
+      this.#link.health.failed(error)
       if (++this.#missed % MISSED_BEATS === 0) this.#link.reconnect()
     }
     if (!this.#isClosed) this.#timer = setTimeout(() => this.#beatOn(), BEAT_EVERY)

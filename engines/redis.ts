@@ -6,9 +6,10 @@ import { Redis, type RedisOptions } from 'ioredis'
 import { describeError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { within } from '../lib/within.ts'
+import { Health } from './health.ts'
 import { SCRIPTS, type Scripts } from './redis-scripts.ts'
 
-const PATIENCE = 1_000 // milliseconds for an answer
+export const PATIENCE = 1_000 // milliseconds for an answer
 const LONGEST_PAUSE = 2_000 // milliseconds between two attempts to connect
 const FATAL = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR Client sent AUTH)/
 
@@ -20,26 +21,26 @@ const OPTIONS = {
   maxRetriesPerRequest: 0,
   commandTimeout: PATIENCE,
   connectTimeout: PATIENCE,
-  retryStrategy: (attempt: number) => 50 + Math.random() * Math.min(LONGEST_PAUSE, 50 * 2 ** attempt),
+  retryStrategy: (attempt: number) =>
+    50 + Math.random() * Math.min(LONGEST_PAUSE, 50 * 2 ** attempt),
 } satisfies RedisOptions
 
 export class RedisLink {
   readonly commands: Redis & Scripts
   readonly events: Redis
-  readonly #log: Log
+  readonly health: Health
   #run = ''
-  #problem: string | undefined = 'Redis has not answered yet'
   #wasCut = false
   #timer: NodeJS.Timeout | undefined
   #onOpen: (wasCut: boolean) => Promise<void> = async () => {}
 
   constructor(url: string, log: Log) {
-    this.#log = log
+    this.health = new Health('Redis', log)
     this.commands = new Redis(url, { ...OPTIONS, scripts: SCRIPTS }) as Redis & Scripts
     this.events = new Redis(url, OPTIONS)
     for (const client of [this.commands, this.events]) {
-      client.on('error', (error) => this.failed(error)) // without a listener it would end the process
-      client.on('close', () => this.failed(new Error('the connection to Redis is closed')))
+      client.on('error', (error) => this.health.failed(error)) // without a listener it would end the process
+      client.on('close', () => this.health.failed(new Error('the connection to Redis is closed')))
       client.on('ready', () => void this.#opened())
     }
     this.events.on('close', () => {
@@ -48,11 +49,6 @@ export class RedisLink {
     this.commands.on('close', () => {
       this.#run = '' // the next one may be another
     })
-  }
-
-  /** Why it can't be used for now, if so. */
-  get problem(): string | undefined {
-    return this.#problem
   }
 
   /** Tells one life of a Redis from the next. Empty: it is not known yet, nothing may be written. */
@@ -87,18 +83,6 @@ export class RedisLink {
     await this.#opened()
   }
 
-  /** To be told of what failed elsewhere as well. */
-  failed(error: unknown): void {
-    const { message } = describeError(error)
-    if (this.#problem === undefined) this.#log.warn('Redis is away', { reason: message })
-    this.#problem ??= 'Redis is away'
-  }
-
-  answered(): void {
-    if (this.#problem !== undefined) this.#log.info('Redis answers')
-    this.#problem = undefined
-  }
-
   /** Gives both connections up, and tries to get new ones: these may lead nowhere. */
   reconnect(): void {
     for (const client of [this.commands, this.events]) client.disconnect(true)
@@ -122,9 +106,9 @@ export class RedisLink {
       const wasCut = this.#wasCut
       await this.#onOpen(wasCut)
       this.#wasCut = false
-      this.answered()
+      this.health.answered()
     } catch (error) {
-      this.failed(error)
+      this.health.failed(error)
       this.#timer = setTimeout(() => this.#opened(), PATIENCE) // it may be a replica, or still load
     }
   }

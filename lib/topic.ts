@@ -113,8 +113,8 @@ export class Topic {
   publish({ data, from, isTransient }: Publication): number | undefined {
     const offset = isTransient ? undefined : this.#offset + 1
     const text = messageText(this.#shown, data, offset, from)
+    if (this.kind === 'room' || this.kind === 'user') checkMessage(text)
     const bytes = textFrame(text)
-    if (this.kind === 'room' || this.kind === 'user') checkMessage(bytes.length)
     if (offset !== undefined) this.#append(offset, text, bytes)
     else this.#outbox.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
     return offset
@@ -186,9 +186,15 @@ export function messageText(topic: string, data: unknown, offset?: number, from?
   return JSON.stringify({ type: 'message', topic, offset, from, at, data } satisfies TopicMessage)
 }
 
-/** Throws a `ProtocolError` for a message of too many bytes. */
-export function checkMessage(bytes: number): void {
-  if (bytes <= MAX_MESSAGE) return
+/** Throws a `ProtocolError` if the message that would become of it is too big. */
+export function checkPublication(topic: string, { data, from }: Publication): void {
+  checkMessage(messageText(topic, data, 0, from))
+}
+
+/** Returns the message's bytes. Throws a `ProtocolError` if they are too many. */
+export function checkMessage(text: string): number {
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= MAX_MESSAGE) return bytes
   const detail = `expected a message of at most ${MAX_MESSAGE} bytes, got ${bytes}`
   throw new ProtocolError('too_big', detail)
 }
