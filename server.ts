@@ -11,7 +11,7 @@ import { writeLog } from './jobs/write-log.ts'
 import { clientAddress } from './lib/address.ts'
 import { Auth } from './lib/auth.ts'
 import { readSettings, type Settings } from './lib/config.ts'
-import { openBus } from './lib/engines.ts'
+import { loadBus } from './lib/engines.ts'
 import { fileRoutes } from './lib/files.ts'
 import { upgradeRequired } from './lib/gate.ts'
 import { HttpServer } from './lib/http.ts'
@@ -89,7 +89,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   const origins = new Origins({ ...settings, allowedHosts: [...settings.allowedHosts, host] })
   const auth = new Auth(settings.authSecret)
   // Of what there is, for one user; on an open server names are free.
-  const bus = await openBus(settings.busUrl, { ...settings, log })
+  const bus = await loadBus(settings.busUrl, { ...settings, log })
   const shareOf = (all: number) => (auth.isOpen ? all : Math.max(1, Math.floor(all / 4)))
   let isDraining = false
 
@@ -138,6 +138,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     identify: (req, query) => auth.identify(req, query),
     upgrade: (req, socket, head) => hub.upgrade(req, socket, head),
   })
+  await hub.open()
   const port = await http.listen(settings.port, settings.host)
   const url = `http://${host}:${port}`
   const stats = new StatsFeed(metrics, (figures) => tell('stats', figures))

@@ -68,6 +68,11 @@ export class Hub {
     metrics.gauge('sockets', 'Open WebSockets.', () => this.size)
   }
 
+  /** To be called before anybody is let in. Rejects if the bus to other servers refuses. */
+  async open(): Promise<void> {
+    await this.#topics.open()
+  }
+
   /** Open WebSockets. */
   get size(): number {
     return this.#connections.size

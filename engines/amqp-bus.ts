@@ -39,11 +39,8 @@ const MAX_SERVERS = 1_000 // whose numbers are known
 const RECOVERY = { initialDelay: 100, maxDelay: 2_000, jitter: 0.5, waitForConnect: false }
 const FATAL = /ACCESS.REFUSED|NOT.ALLOWED/
 
-/** Rejects if RabbitMQ refuses the password. One that is away is waited for, and `problem` says so. */
-export async function openBus(url: string, { log }: BusOptions): Promise<BusOf> {
-  const broker = new Broker(withHeartbeat(url), log)
-  await broker.connect(FIRST_WAIT)
-  return (inbox) => new AmqpBus(broker, inbox)
+export function busOf(url: string, { log }: BusOptions): BusOf {
+  return (inbox) => new AmqpBus(new Broker(withHeartbeat(url), log), inbox)
 }
 
 /** A connection that comes back by itself, with all that has to be there on the other side. */
@@ -81,7 +78,7 @@ class Broker {
     }
   }
 
-  /** `onOpen` is called at each connection but the first. */
+  /** `onOpen` is called at each connection. */
   listen(onOpen: () => void, onMessage: (message: ConsumeMessage) => void): void {
     this.#onOpen = onOpen
     this.#onMessage = onMessage
@@ -141,6 +138,10 @@ class AmqpBus implements Bus {
       () => this.#opened(),
       (message) => this.#hear(message),
     )
+  }
+
+  async open(): Promise<void> {
+    await this.#broker.connect(FIRST_WAIT)
   }
 
   get problem(): string | undefined {

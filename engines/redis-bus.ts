@@ -28,11 +28,13 @@ const SILENCE = 10_000 // milliseconds after which a server is taken for dead
 const MISSED_BEATS = 3 // and the connections are given up
 const FIRST_WAIT = 5_000 // milliseconds for the first connection
 
-/** Rejects if Redis refuses the password. One that is away is waited for, and `problem` says so. */
-export async function openBus(url: string, options: BusOptions): Promise<BusOf> {
-  const link = new RedisLink(url, options.log)
-  await link.connect(FIRST_WAIT)
-  return (inbox) => new RedisBus(link, inbox, options)
+export function busOf(url: string, options: BusOptions): BusOf {
+  return (inbox) => new RedisBus(new RedisLink(url, options.log), inbox, options)
+}
+
+interface Channel {
+  /** Until Redis has it. */
+  subscribing: Promise<void> | undefined
 }
 
 class RedisBus implements Bus {
@@ -44,7 +46,7 @@ class RedisBus implements Bus {
   readonly #members: Members
   readonly #rooms: Rooms
   readonly #unconfirmed = new Bounded(PATIENCE)
-  readonly #followed = new Map<string, Promise<void> | undefined>() // until Redis has subscribed it
+  readonly #channels = new Map<string, Channel>() // by topic: those that are followed here
   #isUnsure = false // whether the others know all of our members
   #missed = 0 // beats, one after the other
   #timer: NodeJS.Timeout | undefined
@@ -62,7 +64,10 @@ class RedisBus implements Bus {
       (room, members) => this.#members.load(room, members),
     )
     link.events.on('message', (channel: string, message: string) => this.#hear(channel, message))
-    void link.whenOpen((wasCut) => this.#opened(wasCut))
+  }
+
+  async open(): Promise<void> {
+    await this.#link.connect(FIRST_WAIT, (wasCut) => this.#opened(wasCut))
     this.#timer = setTimeout(() => this.#beatOn(), BEAT_EVERY)
   }
 
@@ -78,14 +83,16 @@ class RedisBus implements Bus {
 
   follow(topic: string, since: Position | undefined): Promise<void> | undefined {
     if (!isShared(topic)) return undefined
-    if (!this.#followed.has(topic)) this.#subscribe(topic)
-    const update = () => (isRoom(topic) ? this.#rooms.follow(topic, since) : undefined)
-    const subscribing = this.#followed.get(topic)
-    return subscribing ? subscribing.then(update) : update()
+    const channel = this.#channels.get(topic) ?? this.#subscribe(topic)
+    const update = () => {
+      const isLeft = this.#channels.get(topic) !== channel // meanwhile, and nobody waits for it
+      return isRoom(topic) && !isLeft ? this.#rooms.follow(topic, since) : undefined
+    }
+    return channel.subscribing ? channel.subscribing.then(update) : update()
   }
 
   leave(topic: string): void {
-    if (!this.#followed.delete(topic)) return
+    if (!this.#channels.delete(topic)) return
     this.#rooms.leave(topic)
     this.#members.forget(topic)
     this.#link.events.unsubscribe(this.#prefix + topic).catch(ignore) // away, it forgets by itself
@@ -165,16 +172,19 @@ class RedisBus implements Bus {
     return unavailable(error)
   }
 
-  #subscribe(topic: string): void {
-    const isCurrent = () => this.#followed.get(topic) === subscribing
+  #subscribe(topic: string): Channel {
     const subscribing = this.#link.events.subscribe(this.#prefix + topic).then(
-      () => void (isCurrent() && this.#followed.set(topic, undefined)),
+      () => {
+        channel.subscribing = undefined
+      },
       (error) => {
-        if (isCurrent()) this.#followed.delete(topic)
+        if (this.#channels.get(topic) === channel) this.#channels.delete(topic)
         throw unavailable(error)
       },
     )
-    this.#followed.set(topic, subscribing)
+    const channel: Channel = { subscribing }
+    this.#channels.set(topic, channel)
+    return channel
   }
 
   #hear(channel: string, message: string): void {
@@ -219,7 +229,7 @@ class RedisBus implements Bus {
 
   // Both connections are there, again maybe: whatever was missed meanwhile is looked for.
   async #opened(wasCut: boolean): Promise<void> {
-    const topics = [...this.#followed.keys()]
+    const topics = [...this.#channels.keys()]
     const channels = topics.map((topic) => this.#prefix + topic)
     if (channels.length > 0) await this.#link.events.subscribe(...channels)
     this.#isUnsure = true

@@ -33,6 +33,7 @@ export class RedisLink {
   #wasCut = false
   #timer: NodeJS.Timeout | undefined
   #onOpen: (wasCut: boolean) => Promise<void> = async () => {}
+  #hasOpened = () => {}
 
   constructor(url: string, log: Log) {
     this.health = new Health('Redis', log)
@@ -57,30 +58,22 @@ export class RedisLink {
   }
 
   /**
-   * Resolves when Redis has answered, or has not in so many milliseconds: then it is tried on and on.
-   * Rejects if Redis refuses the password.
+   * `onOpen` is called whenever both connections are there; if it rejects, it is called again. Resolves
+   * when it is done, or not yet after so many milliseconds. Rejects if Redis refuses the password.
    */
-  async connect(milliseconds: number): Promise<void> {
-    const refusal = new Promise<never>((_, reject) => {
+  async connect(milliseconds: number, onOpen: (wasCut: boolean) => Promise<void>): Promise<void> {
+    this.#onOpen = onOpen
+    const opened = new Promise<void>((resolve, reject) => {
+      this.#hasOpened = resolve
       this.events.on('error', (error) => FATAL.test(error.message) && reject(error))
     })
-    const connecting = [this.commands, this.events].map((client) => client.connect())
-    const connected = Promise.all(connecting).then(
-      () => true,
-      () => new Promise(() => {}), // `error` has been told, and it goes on
-    )
+    for (const client of [this.commands, this.events]) client.connect().catch(() => {}) // see `error`
     try {
-      await within(milliseconds, Promise.race([refusal, connected]))
+      await within(milliseconds, opened)
     } catch (error) {
       this.close()
       throw new Error(`Redis refuses the connection: ${describeError(error).message}`)
     }
-  }
-
-  /** Calls it whenever both connections are there again; what it throws counts as a failure. */
-  async whenOpen(onOpen: (wasCut: boolean) => Promise<void>): Promise<void> {
-    this.#onOpen = onOpen
-    await this.#opened()
   }
 
   /** Gives both connections up, and tries to get new ones: these may lead nowhere. */
@@ -106,6 +99,7 @@ export class RedisLink {
       const wasCut = this.#wasCut
       await this.#onOpen(wasCut)
       this.#wasCut = false
+      this.#hasOpened()
       this.health.answered()
     } catch (error) {
       this.health.failed(error)

