@@ -2,7 +2,6 @@
 // its server resumes on another; who is in them; which keys were used. All else that goes to several
 // servers is told by pub/sub, and kept nowhere.
 
-import { randomUUID } from 'node:crypto'
 import {
   type Bus,
   type BusOf,
@@ -13,18 +12,14 @@ import {
   unavailable,
 } from '../lib/bus.ts'
 import type { BusOptions } from '../lib/engines.ts'
-import { describeError } from '../lib/errors.ts'
-import { MAX_ROOM_BYTES } from '../lib/history.ts'
-import { type Position, ProtocolError } from '../lib/protocol.ts'
-import { checkMessage, checkPublication, messageText } from '../lib/topic.ts'
-import { KEY_LIFETIME, tooManyRooms } from '../lib/topics.ts'
-import { Bounded } from './bounded.ts'
-import { PATIENCE, RedisLink } from './redis.ts'
+import type { Position } from '../lib/protocol.ts'
+import { checkPublication } from '../lib/topic.ts'
+import { RedisLink } from './redis.ts'
 import { Members } from './redis-members.ts'
-import { type RoomState, Rooms } from './redis-rooms.ts'
+import { Rooms } from './redis-rooms.ts'
+import { RedisStore, SILENCE } from './redis-store.ts'
 
 const BEAT_EVERY = 2_000 // milliseconds
-const SILENCE = 10_000 // milliseconds after which a server is taken for dead
 const MISSED_BEATS = 3 // and the connections are given up
 const FIRST_WAIT = 5_000 // milliseconds for the first connection
 
@@ -42,10 +37,10 @@ class RedisBus implements Bus {
   readonly #link: RedisLink
   readonly #inbox: Inbox
   readonly #options: BusOptions
+  readonly #store: RedisStore
   readonly #prefix: string
   readonly #members: Members
   readonly #rooms: Rooms
-  readonly #unconfirmed = new Bounded(PATIENCE)
   readonly #channels = new Map<string, Channel>() // by topic: those that are followed here
   #isUnsure = false // whether the others know all of our members
   #missed = 0 // beats, one after the other
@@ -56,11 +51,15 @@ class RedisBus implements Bus {
     this.#link = link
     this.#inbox = inbox
     this.#options = options
-    this.#prefix = `meanwhile:${link.commands.options.db ?? 0}:` // channels know no databases
+    this.#store = new RedisStore(link, options)
+    this.#prefix = this.#store.prefix
     this.#members = new Members(inbox, (...change) => this.#announce(...change))
     this.#rooms = new Rooms(
       inbox,
-      (room, known) => this.#read(room, known),
+      (room, known) => {
+        this.#members.expect(room)
+        return this.#store.read(room, known)
+      },
       (room, members) => this.#members.load(room, members),
     )
     link.events.on('message', (channel: string, message: string) => this.#hear(channel, message))
@@ -78,7 +77,7 @@ class RedisBus implements Bus {
   publish(topic: string, publication: KeyedPublication): Offset | Promise<Offset> {
     if (!isShared(topic)) return this.#inbox.deliver(topic, publication)
     const isKept = isRoom(topic) && !publication.isTransient
-    return isKept ? this.#publish(topic, publication) : this.#broadcast(topic, publication)
+    return isKept ? this.#store.append(topic, publication) : this.#broadcast(topic, publication)
   }
 
   follow(topic: string, since: Position | undefined): Promise<void> | undefined {
@@ -113,63 +112,12 @@ class RedisBus implements Bus {
     this.#link.close()
   }
 
-  async #publish(room: string, { data, from, key }: KeyedPublication): Promise<number> {
-    const text = messageText(room, data, 0, from)
-    const bytes = checkMessage(text)
-    const at = text.indexOf('"offset":0') + '"offset":'.length
-    const [head, tail] = [text.slice(0, at), text.slice(at + 1)]
-    const id = key === undefined ? '' : `${room} ${key}`
-    const kept = [this.#options.history, MAX_ROOM_BYTES]
-    const rest = [id, KEY_LIFETIME, ...kept, this.#prefix + room, head, tail]
-    return this.#send(bytes, async () => Number(await this.#ask('publishInRoom', room, rest)))
-  }
-
   // To the others first: what they don't get counts as not sent.
   async #broadcast(topic: string, publication: KeyedPublication): Promise<Offset> {
     checkPublication(topic, publication)
     const message = `b ${this.#members.server} ${JSON.stringify(publication)}`
-    const send = () => this.#link.commands.publish(this.#prefix + topic, message)
-    await this.#send(Buffer.byteLength(message), send)
+    await this.#store.tell(topic, message)
     return this.#inbox.deliver(topic, publication)
-  }
-
-  async #send<T>(bytes: number, send: () => Promise<T>): Promise<T> {
-    try {
-      return await this.#unconfirmed.send(bytes, send)
-    } catch (error) {
-      throw this.#refusal(error)
-    }
-  }
-
-  async #read(room: string, known: Position | undefined): Promise<RoomState> {
-    this.#members.expect(room)
-    try {
-      const state = await this.#ask('readRoom', room, [known?.epoch ?? '', known?.offset ?? 0])
-      const [epoch, offset, texts, members] = state as [string, number, string[], string[]]
-      return { position: { epoch, offset }, texts, members }
-    } catch (error) {
-      throw this.#refusal(error)
-    }
-  }
-
-  async #ask(
-    script: 'publishInRoom' | 'readRoom',
-    room: string,
-    rest: readonly (string | number)[],
-  ): Promise<unknown> {
-    const { run, commands } = this.#link
-    if (run === '') throw new Error('Redis is away')
-    const common = [this.#prefix, room, run, randomUUID(), this.#options.maxRooms, SILENCE]
-    return commands[script](...common, ...rest)
-  }
-
-  #refusal(error: unknown): ProtocolError {
-    if (error instanceof ProtocolError) return error
-    const { message } = describeError(error)
-    if (message.includes('TOOMANYROOMS')) return tooManyRooms()
-    // `OOM`: it is there, and takes nothing. Whoever runs it should know.
-    if (/^(OOM|MISCONF|READONLY)/.test(message)) this.#link.health.failed(error)
-    return unavailable(error)
   }
 
   #subscribe(topic: string): Channel {

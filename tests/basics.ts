@@ -40,18 +40,20 @@ export async function quickEnv(t: Scope, env: NodeJS.ProcessEnv): Promise<NodeJS
   const folder = await temporaryFolder(t)
   const quick = { PORT: '0', LOG_LEVEL: 'silent', WORK_SECONDS: '0', NOTIFY_SECONDS: '0' }
   const files = { WORK_FILE: join(folder, 'log.txt'), JOURNAL: join(folder, 'tasks.journal') }
-  return { ...quick, ...files, ...broker(), ...env }
+  return { ...quick, ...files, ...brokerEnv(), ...env }
 }
 
-/** Unless a file of tests is run over a broker (see `engines/`), as in `TEST_BUS_URL`. */
-export const isAlone = () => process.env.TEST_BUS_URL === undefined
+/** Over what a file of tests is run again (see `engines/`): the scheme of `TEST_BUS_URL`. */
+export function broker(): string | undefined {
+  return process.env.TEST_BUS_URL?.split(':')[0]
+}
 
 let databases = 0 // that were used: no server finds what the one before has left
 
-function broker(): NodeJS.ProcessEnv {
+function brokerEnv(): NodeJS.ProcessEnv {
   const { TEST_BUS_URL: url } = process.env
   if (url === undefined) return {}
-  return { BUS_URL: url.startsWith('redis') ? `${url}/${databases++}` : url }
+  return { BUS_URL: broker() === 'redis' ? `${url}/${databases++}` : url }
 }
 
 /** A promise, and what opens it. */
