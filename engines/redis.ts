@@ -29,6 +29,7 @@ export class RedisLink {
   readonly commands: Redis & Scripts
   readonly events: Redis
   readonly health: Health
+  readonly #log: Log
   #run = ''
   #wasCut = false
   #timer: NodeJS.Timeout | undefined
@@ -36,6 +37,7 @@ export class RedisLink {
   #hasOpened = () => {}
 
   constructor(url: string, log: Log) {
+    this.#log = log
     this.health = new Health('Redis', log)
     this.commands = new Redis(url, { ...OPTIONS, scripts: SCRIPTS }) as Redis & Scripts
     this.events = new Redis(url, OPTIONS)
@@ -89,6 +91,13 @@ export class RedisLink {
     }
   }
 
+  // A Redis that may throw keys away is a cache. It may also not say: that is no reason to refuse it.
+  async #warn(): Promise<void> {
+    const memory = await this.commands.info('memory')
+    if (/^maxmemory:0\r|^maxmemory_policy:noeviction/m.test(memory)) return
+    this.#log.warn('Redis may throw away what it was given: set its maxmemory-policy to noeviction')
+  }
+
   async #opened(): Promise<void> {
     clearTimeout(this.#timer)
     const clients = [this.commands, this.events]
@@ -96,6 +105,7 @@ export class RedisLink {
     try {
       const info = await this.commands.info('server')
       this.#run = /run_id:(\w+)/.exec(info)?.[1] ?? ''
+      await this.#warn()
       const wasCut = this.#wasCut
       await this.#onOpen(wasCut)
       this.#wasCut = false
