@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Scope, temporaryFolder, until } from '../basics.ts'
@@ -94,10 +94,29 @@ async function isListening(port: number): Promise<boolean> {
 }
 
 /** Free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(servers.map((server) => once(server, 'listening')))
   const ports = servers.map((server) => (server.address() as AddressInfo).port)
   await Promise.all(servers.map((server) => once(server.close(), 'close')))
   return ports
+}
+
+/** The configuration of `engines/deploy/`, with these servers behind it. Returns nginx's URL. */
+export async function startNginx(t: Scope, servers: readonly number[]): Promise<string> {
+  const dir = await temporaryFolder(t)
+  const [port] = await freePorts(1)
+  const path = join(import.meta.dirname, '..', '..', 'engines', 'deploy', 'meanwhile.conf')
+  const site = (await readFile(path, 'utf8'))
+    .replace('listen 80;', `listen 127.0.0.1:${port};`)
+    .replace(/127\.0\.0\.1:800([12])/g, (_, n) => `127.0.0.1:${servers[n - 1]}`)
+    .replace('/var/log/nginx/meanwhile.log', join(dir, 'access.log'))
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  const folders = temporary.map((name) => `${name}_temp_path ${join(dir, name)};`).join('\n')
+  const main = `daemon off; pid ${dir}/pid; error_log ${dir}/error.log; worker_processes 1;
+    events { worker_connections 1024; }
+    http { ${folders}\n${site} }`
+  await writeFile(join(dir, 'nginx.conf'), main)
+  const program: Program = ['/usr/sbin/nginx', ['-p', dir, '-c', join(dir, 'nginx.conf')]]
+  return (await startBroker(t, `http://127.0.0.1:${port}`, port!, program)).url
 }
