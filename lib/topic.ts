@@ -115,8 +115,8 @@ export class Topic {
     const text = messageText(this.#shown, data, offset, from)
     if (this.kind === 'room' || this.kind === 'user') checkMessage(text)
     const bytes = textFrame(text)
-    if (offset !== undefined) this.#append(offset, text, bytes)
-    else this.#outbox.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
+    if (isTransient) this.#outbox.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
+    else this.#append(this.#offset + 1, text, bytes)
     return offset
   }
 

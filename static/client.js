@@ -163,6 +163,7 @@ export class Client {
     if (this.#open) this.#open.isHeard = true
     const { type, id, offset, code, detail } = message
     const topic = this.#topics.get(message.topic)
+    if (code === 'unavailable') return this.#lost(1006, detail) // it resends
     const request = this.#sent.get(id)
     this.#sent.delete(id)
     // What comes ahead of its start is meant for whoever followed it here before.
@@ -171,17 +172,7 @@ export class Client {
     if (topic?.since && type === 'presence') this.#tell(topic, (to) => to.onPresence?.(message))
     if (type === 'goodbye') this.#goodbye = message
     if (type === 'ok') request?.done?.(message)
-    if (code === 'unavailable' && request) return this.#sendLater(request)
     if (type === 'error') request?.failed?.(Object.assign(new Error(detail), { code }))
-  }
-
-  /** Nobody knows whether the other servers have it: with the same key it is sent again, and what was
-   * sent behind it, too, so that the order stays. @param {Request} request */
-  #sendLater(request) {
-    const unanswered = [request, ...this.#sent.values()]
-    this.#waiting.unshift(...unanswered.filter(({ slot }) => slot === undefined))
-    this.#sent.clear()
-    this.#credit = -RATE // for a second
   }
 
   /** @param {Topic} topic @returns {Request} */

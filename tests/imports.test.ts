@@ -13,7 +13,9 @@ const below = (folder: string) =>
     .filter((name) => name.endsWith('.ts'))
     .map((name) => join(folder, name))
 
-const files = [...below('.'), ...below('lib'), ...below('jobs')].map(normalize)
+const server = [...below('.'), ...below('lib'), ...below('jobs')].map(normalize)
+const engines = below('engines').map(normalize)
+const files = [...server, ...engines]
 
 /** What a file imports: files of ours by their path, packages by their name. */
 function importsOf(file: string): string[] {
@@ -34,7 +36,7 @@ test('three files at the top, and each is there', () => {
 })
 
 test('at run time there is ws and Node, nothing more', () => {
-  for (const file of files) {
+  for (const file of server) {
     for (const name of importsOf(file).filter((name) => !isOurs(name))) {
       assert.ok(name === 'ws' || (name.startsWith('node:') && isBuiltin(name)), `${file}: ${name}`)
     }
@@ -49,6 +51,7 @@ const arrows: [from: RegExp, to: RegExp][] = [
   [/^ws\.ts$/, /^lib\//],
   [/^lib\//, /^lib\//],
   [/^jobs\//, /^tasks\.ts$|^(lib|jobs)\//],
+  [/^engines\//, /^(lib|engines)\//],
 ]
 
 for (const file of files) {

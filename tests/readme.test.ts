@@ -105,6 +105,7 @@ test('what has to pass runs the test command of the README', () => {
 
 test('each file that the README names is there', () => {
   for (const [, path] of readme.matchAll(/(?:\]\(|src(?:set)?=")([^):"]+)[)"]/g)) {
-    if (!path!.endsWith('jobs') && !path!.endsWith('lib')) assert.ok(read(path!).length > 0)
+    const isFolder = /(^|\/)(jobs|lib|engines)$/.test(path!)
+    if (!isFolder) assert.ok(read(path!).length > 0)
   }
 })

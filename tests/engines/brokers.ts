@@ -1,7 +1,7 @@
 // Real brokers for the tests, as `npm run setup` has installed them: each on free ports of the loopback,
 // with a folder of its own, and gone with the test. They can be killed, stopped and started again.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
@@ -23,14 +23,26 @@ export interface Broker {
 
 type Program = readonly [command: string, args: readonly string[], env?: NodeJS.ProcessEnv]
 
-const RABBITMQ = '/usr/lib/rabbitmq/bin/rabbitmq-server'
+const setup = join(import.meta.dirname, '..', 'setup.sh')
+const REDIS = programOf('redis-server')
+const RABBITMQ = programOf('rabbitmq-server')
+const NGINX = programOf('nginx')
+
+// As the set-up finds it. Without it, and not in CI, this file of tests is left out.
+function programOf(name: string): string {
+  const path = spawnSync('bash', [setup, name], { encoding: 'utf8' }).stdout.trim()
+  if (path !== '') return path
+  if (process.env.CI) throw new Error(`there is no ${name}: run npm run setup`)
+  console.log(`# left out: there is no ${name}, run npm run setup`)
+  process.exit()
+}
 
 export async function startRedis(t: Scope, ...options: readonly string[]): Promise<Broker> {
   const dir = await temporaryFolder(t)
   const [port] = await freePorts(1)
   const listening = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir]
   const args = [...listening, '--save', '', '--databases', '1000', ...options]
-  return startBroker(t, `redis://127.0.0.1:${port}`, port!, ['redis-server', args])
+  return startBroker(t, `redis://127.0.0.1:${port}`, port!, [REDIS, args])
 }
 
 export async function startRabbitMq(t: Scope): Promise<Broker> {
@@ -117,6 +129,6 @@ export async function startNginx(t: Scope, servers: readonly number[]): Promise<
     events { worker_connections 1024; }
     http { ${folders}\n${site} }`
   await writeFile(join(dir, 'nginx.conf'), main)
-  const program: Program = ['/usr/sbin/nginx', ['-p', dir, '-c', join(dir, 'nginx.conf')]]
+  const program: Program = [NGINX, ['-p', dir, '-c', join(dir, 'nginx.conf')]]
   return (await startBroker(t, `http://127.0.0.1:${port}`, port!, program)).url
 }

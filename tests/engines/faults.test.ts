@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { createLog } from '../../lib/log.ts'
 import { CLOSE } from '../../lib/protocol.ts'
 import { connectSocket, type Json, quickEnv, spawnProgram, startApp, until } from '../helpers.ts'
+import { PageClient } from '../page-client.ts'
 import { type Broker, startRabbitMq, startRedis } from './brokers.ts'
 
 const STARTS = { redis: startRedis, amqp: startRabbitMq }
@@ -252,10 +253,7 @@ test('R14: a Redis that is a replica is waited for until it is none', async (t) 
 test('a room’s message of a Redis that is gone is not promised: the client sends it again, and it is there once', async (t) => {
   const broker = await startRedis(t)
   const { url } = await startApp(t, { BUS_URL: broker.url })
-  const { Client } = await import('../../static/client.js')
-  const { WebSocket } = await import('ws')
-  Object.assign(globalThis, { WebSocket })
-  const client = new Client(`${url.replace('http', 'ws')}/ws?user=alice`)
+  const client = new PageClient(`${url.replace('http', 'ws')}/ws?user=alice`)
   t.after(() => client.close())
   await client.publish(ROOM, 'first')
 

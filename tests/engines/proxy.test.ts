@@ -4,7 +4,6 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import { Client } from '../../static/client.js'
 import {
   connectSocket,
   type Json,
@@ -15,6 +14,7 @@ import {
   startApp,
   until,
 } from '../helpers.ts'
+import { PageClient } from '../page-client.ts'
 import { freePorts, startNginx, startRedis } from './brokers.ts'
 
 async function startBehindNginx(t: TestContext, env: NodeJS.ProcessEnv = {}) {
@@ -119,7 +119,7 @@ function chat(t: TestContext, url: string, user: number) {
   const heard: Json[] = []
   const starts: Json[] = []
   let isFresh = false // behind a start that has not recovered
-  const client = new Client(`${url.replace('http', 'ws')}/ws?user=${user}`)
+  const client = new PageClient(`${url.replace('http', 'ws')}/ws?user=${user}`)
   t.after(() => client.close())
   client.subscribe('room:a', {
     onStart: (start) => {

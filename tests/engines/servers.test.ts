@@ -48,7 +48,7 @@ async function dataOf(socket: TestSocket, count: number): Promise<unknown[]> {
 }
 
 for (const name of ['redis', 'amqp'] as const) {
-  test(`${name}, R9: what is said on two servers reaches the clients of both, each message once`, async (t) => {
+  test(`R9: ${name}: what is said on two servers reaches the clients of both, each message once`, async (t) => {
     const [a, b] = await startTwo(t, name)
     const room = newRoom()
     const { socket: alice } = await enter(t, a.url, 'alice', room)
@@ -104,7 +104,7 @@ for (const name of ['redis', 'amqp'] as const) {
     assert.deepEqual(message, { type: 'message', topic: room, from: 'alice', data: 1 })
   })
 
-  test(`${name}, R5: a message that is sent again on another server is there once`, async (t) => {
+  test(`R5: ${name}: a message that is sent again on another server is there once`, async (t) => {
     const [a, b] = await startTwo(t, name)
     const room = newRoom()
     const watcher = await enter(t, b.url, 'bob', room)
@@ -273,7 +273,7 @@ test('redis: a server that stops leaves no users behind', async (t) => {
   assert.deepEqual((await nextLeaving(socket)).left, ['alice'])
 })
 
-test('redis, R10: after a gap in the fan-out a room goes on as if nothing was, and who follows what has no history is asked to come back', async (t) => {
+test('R10: redis: after a gap in the fan-out a room goes on as if nothing was, and who follows what has no history is asked to come back', async (t) => {
   const [a, b] = await startTwo(t, 'redis')
   const { socket: bob } = await enter(t, b.url, 'bob', 'room:a')
   const { socket: carol } = await enter(t, b.url, 'carol', 'user:carol')
