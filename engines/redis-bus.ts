@@ -198,6 +198,7 @@ class RedisBus implements Bus {
     this.#isUnsure = false
     this.#members.beginAnew()
     await beat()
+    this.#members.announceAll()
     await this.#rooms.updateAll() // who has forgotten us may have forgotten them
   }
 

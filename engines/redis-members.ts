@@ -37,6 +37,10 @@ export class Members {
   /** What was said last may not have arrived: so it is another server from here on, and the old dies. */
   beginAnew(): void {
     this.#life++
+  }
+
+  /** Says who is here: to be called when the others know that this server lives. */
+  announceAll(): void {
     for (const [room, own] of this.#own) {
       for (const user of own.keys()) this.#announce(room, user, true)
     }

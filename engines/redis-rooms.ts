@@ -71,7 +71,7 @@ export class Rooms {
     }
     const ahead = aheadOf(copy.position, position)
     if (ahead === 1) this.#append(copy, position, text)
-    else if (ahead > 1) this.#update(copy).catch(() => {}) // the next message, or beat, tries again
+    else if (ahead > 1) this.#update(copy).catch(() => {}) // the next message tries again
   }
 
   #make(room: string): Copy {

@@ -130,14 +130,11 @@ export class Topics implements Inbox {
   }
 
   interrupt(names: Iterable<string> = this.#topics.keys()): void {
-    const followers = new Set<Subscriber>()
-    for (const name of names) {
-      const topic = isShared(name) ? this.#topics.get(name) : undefined
-      topic?.interrupt()
-      for (const follower of topic?.followers() ?? []) followers.add(follower)
-    }
+    const topics = [...names].filter(isShared).flatMap((name) => this.#topics.get(name) ?? [])
+    if (topics.length === 0) return
+    for (const topic of topics) topic.interrupt()
     this.#gaps.add()
-    void this.#askBack(followers)
+    void this.#askBack(new Set(topics.flatMap((topic) => [...topic.followers()])))
   }
 
   // Spread over time, so that they do not all come back at once.
