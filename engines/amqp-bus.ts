@@ -76,8 +76,10 @@ class AmqpBus implements Bus {
   async #publish(topic: string, publication: KeyedPublication): Promise<Offset> {
     checkPublication(topic, publication)
     const content = Buffer.from(JSON.stringify({ topic, publication }))
-    const headers = { server: this.#server, number: ++this.#sent }
-    const send = () => this.#broker.publish(topic, content, headers)
+    const send = () => {
+      const headers = { server: this.#server, number: ++this.#sent }
+      return this.#broker.publish(topic, content, headers)
+    }
     await this.#unconfirmed.send(content.length, send)
     return this.#inbox.deliver(topic, publication)
   }

@@ -18,13 +18,11 @@ export class Bounded {
   async send<T>(bytes: number, send: () => Promise<T>): Promise<T> {
     if (this.#bytes + bytes > MAX_BYTES) throw unavailable('too much is on its way')
     this.#bytes += bytes
-    try {
-      const sent = send()
-      if (await within(this.#patience, sent)) return await sent
-      sent.catch(() => {}) // nobody waits for it any more
-      throw unavailable('no confirmation in time')
-    } finally {
-      this.#bytes -= bytes
-    }
+    const sent = send().finally(() => {
+      this.#bytes -= bytes // and not before, though nobody waits for so long
+    })
+    if (await within(this.#patience, sent)) return sent
+    sent.catch(() => {})
+    throw unavailable('no confirmation in time')
   }
 }

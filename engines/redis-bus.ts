@@ -14,9 +14,9 @@ import {
 import type { BusOptions } from '../lib/engines.ts'
 import type { Position } from '../lib/protocol.ts'
 import { checkPublication } from '../lib/topic.ts'
-import { RedisLink } from './redis.ts'
+import { inTime, RedisLink } from './redis.ts'
 import { Members } from './redis-members.ts'
-import { Rooms } from './redis-rooms.ts'
+import { type RoomState, Rooms } from './redis-rooms.ts'
 import { RedisStore, SILENCE } from './redis-store.ts'
 
 const BEAT_EVERY = 2_000 // milliseconds
@@ -43,6 +43,7 @@ class RedisBus implements Bus {
   readonly #rooms: Rooms
   readonly #channels = new Map<string, Channel>() // by topic: those that are followed here
   #isUnsure = false // whether the others know all of our members
+  #repairing: Promise<void> | undefined
   #missed = 0 // beats, one after the other
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
@@ -56,10 +57,7 @@ class RedisBus implements Bus {
     this.#members = new Members(inbox, (...change) => this.#announce(...change))
     this.#rooms = new Rooms(
       inbox,
-      (room, known) => {
-        this.#members.expect(room)
-        return this.#store.read(room, known)
-      },
+      (room, known) => this.#read(room, known),
       (room, members) => this.#members.load(room, members),
     )
     link.events.on('message', (channel: string, message: string) => this.#hear(channel, message))
@@ -108,7 +106,8 @@ class RedisBus implements Bus {
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    await this.#link.commands.zrem(`${this.#prefix}servers`, this.#members.server).catch(ignore)
+    const leaving = this.#link.commands.zrem(`${this.#prefix}servers`, this.#members.server)
+    await inTime(leaving).catch(ignore)
     this.#link.close()
   }
 
@@ -117,7 +116,18 @@ class RedisBus implements Bus {
     checkPublication(topic, publication)
     const message = `b ${this.#members.server} ${JSON.stringify(publication)}`
     await this.#store.tell(topic, message)
-    return this.#inbox.deliver(topic, publication)
+    const isHere = !isRoom(topic) || this.#channels.has(topic)
+    return isHere ? this.#inbox.deliver(topic, publication) : undefined
+  }
+
+  async #read(room: string, known: Position | undefined): Promise<RoomState> {
+    this.#members.expect(room)
+    try {
+      return await this.#store.read(room, known)
+    } catch (error) {
+      this.#members.expectNoMore(room)
+      throw error
+    }
   }
 
   #subscribe(topic: string): Channel {
@@ -126,7 +136,7 @@ class RedisBus implements Bus {
         channel.subscribing = undefined
       },
       (error) => {
-        if (this.#channels.get(topic) === channel) this.#channels.delete(topic)
+        if (this.#channels.get(topic) === channel) this.leave(topic) // it may yet be subscribed
         throw unavailable(error)
       },
     )
@@ -150,6 +160,7 @@ class RedisBus implements Bus {
   }
 
   #deliver(topic: string, json: string): void {
+    if (!this.#channels.has(topic)) return // left meanwhile
     try {
       this.#inbox.deliver(topic, JSON.parse(json))
     } catch (error) {
@@ -180,26 +191,37 @@ class RedisBus implements Bus {
     const topics = [...this.#channels.keys()]
     const channels = topics.map((topic) => this.#prefix + topic)
     if (channels.length > 0) await this.#link.events.subscribe(...channels)
+    if (wasCut) this.#inbox.interrupt(topics.filter((topic) => !isRoom(topic)))
     this.#isUnsure = true
     await this.#beat()
-    const unsure = wasCut ? topics.filter((topic) => !isRoom(topic)) : []
-    if (unsure.length > 0) this.#inbox.interrupt(unsure)
-    await this.#rooms.updateAll()
+    await this.#rooms.update()
   }
 
   async #beat(): Promise<void> {
     const { commands, events, run } = this.#link
     if (run === '') throw new Error('Redis is away')
-    const beat = () => commands.beat(this.#prefix, this.#members.server, SILENCE)
+    const beat = () => inTime(commands.beat(this.#prefix, this.#members.server, SILENCE))
     const [answer] = await Promise.all([beat(), events.ping()])
     const [wasKnown, living] = answer as [number, string[]]
     this.#members.keep(new Set(living))
     if (wasKnown && !this.#isUnsure) return
-    this.#isUnsure = false
+    this.#isUnsure = true // until all of this is done
     this.#members.beginAnew()
     await beat()
+    this.#isUnsure = false // unless one of these fails
     this.#members.announceAll()
-    await this.#rooms.updateAll() // who has forgotten us may have forgotten them
+    this.#rooms.doubt() // who has forgotten us may have forgotten them
+  }
+
+  // What could not be read is read again. The next beat does not wait for it.
+  async #repair(): Promise<void> {
+    try {
+      await this.#rooms.update()
+    } catch (error) {
+      this.#link.health.failed(error)
+    } finally {
+      this.#repairing = undefined
+    }
   }
 
   async #beatOn(): Promise<void> {
@@ -207,6 +229,7 @@ class RedisBus implements Bus {
       await this.#beat()
       this.#missed = 0
       this.#link.health.answered()
+      this.#repairing ??= this.#repair()
     } catch (error) {
       this.#link.health.failed(error)
       if (++this.#missed % MISSED_BEATS === 0) this.#link.reconnect()

@@ -22,6 +22,7 @@ export class Members {
   readonly #announce: Announce
   readonly #own = new Map<string, Tally>() // connections of each user, by room
   readonly #others = new Map<string, Others>() // by room
+  #missing: ReadonlySet<string> = new Set() // servers, the last time
   #life = 1
 
   constructor(inbox: Inbox, announce: Announce) {
@@ -70,6 +71,12 @@ export class Members {
     this.#others.set(room, { there, heard: new Map() })
   }
 
+  /** It could not be read. */
+  expectNoMore(room: string): void {
+    const others = this.#others.get(room)
+    if (others) others.heard = undefined
+  }
+
   /** Another server has told it. May come twice. */
   hear(room: string, entry: string, isThere: boolean): void {
     const others = this.#others.get(room)
@@ -94,13 +101,21 @@ export class Members {
     this.#others.delete(room)
   }
 
-  /** All other servers than these have died. Redis forgets their users when somebody looks at the room. */
+  /**
+   * All other servers than these have died; one that is new may not be among them yet, so it counts the
+   * second time. Redis forgets their users when somebody looks at the room.
+   */
   keep(living: ReadonlySet<string>): void {
+    const missing = new Set<string>()
     for (const [room, others] of this.#others) {
       for (const entry of others.there) {
-        if (!living.has(entry.split(' ')[0]!)) this.#set(room, others, entry, false)
+        const server = entry.split(' ')[0]!
+        if (living.has(server)) continue
+        missing.add(server)
+        if (this.#missing.has(server)) this.#set(room, others, entry, false)
       }
     }
+    this.#missing = missing
   }
 
   #set(room: string, { there }: Others, entry: string, isThere: boolean): void {

@@ -3,7 +3,7 @@
 // read from Redis: so a copy has every message, once and in order, or it is known that it can't.
 
 import type { Inbox } from '../lib/bus.ts'
-import type { Position } from '../lib/protocol.ts'
+import type { Position, ProtocolError } from '../lib/protocol.ts'
 
 /** A room as Redis has it: all that it keeps, or, of the epoch that was asked for, what came since. */
 export interface RoomState {
@@ -24,6 +24,8 @@ interface Copy {
   /** Of a message that came while it was being read. */
   newest: Position | undefined
   reading: Promise<void> | undefined
+  /** It may lack something. */
+  isDoubtful: boolean
 }
 
 export class Rooms {
@@ -54,11 +56,18 @@ export class Rooms {
     this.#copies.delete(room)
   }
 
-  /** Looks for what all of them have missed. Rejects if Redis does not say. */
-  async updateAll(): Promise<void> {
-    const all = [...this.#copies.values()]
-    while (all.length > 0) {
-      await Promise.all(all.splice(0, READ_AT_ONCE).map((copy) => this.#update(copy)))
+  /** Any of them may have missed something. */
+  doubt(): void {
+    for (const copy of this.#copies.values()) copy.isDoubtful = true
+  }
+
+  /** Looks for what the doubtful ones have missed. Rejects if Redis does not say. */
+  async update(): Promise<void> {
+    const doubtful = [...this.#copies.values()].filter(({ isDoubtful }) => isDoubtful)
+    while (doubtful.length > 0) {
+      const some = doubtful.splice(0, READ_AT_ONCE)
+      const current = some.filter((copy) => this.#copies.get(copy.room) === copy)
+      await Promise.all(current.map((copy) => this.#update(copy).catch(unlessRefused)))
     }
   }
 
@@ -71,20 +80,34 @@ export class Rooms {
     }
     const ahead = aheadOf(copy.position, position)
     if (ahead === 1) this.#append(copy, position, text)
-    else if (ahead > 1) this.#update(copy).catch(() => {}) // the next message tries again
+    else if (ahead > 1) this.#update(copy).catch(() => {}) // it stays doubtful
   }
 
   #make(room: string): Copy {
-    const copy: Copy = { room, position: undefined, newest: undefined, reading: undefined }
+    const nothing = { position: undefined, newest: undefined, reading: undefined }
+    const copy: Copy = { room, ...nothing, isDoubtful: true }
     this.#copies.set(room, copy)
     return copy
   }
 
   #update(copy: Copy): Promise<void> {
-    copy.reading ??= this.#readOn(copy).finally(() => {
-      copy.reading = undefined
-    })
+    copy.isDoubtful = true
+    copy.reading ??= this.#readOn(copy)
+      .catch((error) => this.#refused(copy, error))
+      .finally(() => {
+        copy.reading = undefined
+      })
     return copy.reading
+  }
+
+  // A room that can't be had again has no past.
+  #refused(copy: Copy, error: ProtocolError): never {
+    const isCurrent = this.#copies.get(copy.room) === copy
+    if (isCurrent && copy.position && error.code !== 'unavailable') {
+      copy.position = undefined
+      this.#inbox.interrupt([copy.room])
+    }
+    throw error
   }
 
   // Until nothing has come while it was being read that it does not have.
@@ -95,6 +118,7 @@ export class Rooms {
       if (this.#copies.get(copy.room) !== copy) return // left meanwhile
       this.#take(copy, state)
     } while (copy.newest && aheadOf(copy.position, copy.newest) > 0)
+    copy.isDoubtful = false
   }
 
   #take(copy: Copy, { position, texts, members }: RoomState): void {
@@ -115,6 +139,11 @@ export class Rooms {
     copy.position = position
     this.#inbox.append(copy.room, position.offset, text)
   }
+}
+
+// One room is not: then it is not for the others to wait for.
+function unlessRefused(error: ProtocolError): void {
+  if (error.code === 'unavailable') throw error
 }
 
 // How many messages it is ahead; Infinity if that can't be told.

@@ -62,6 +62,7 @@ redis.call('XADD', log, offset..'-0', 't', text)
 local bytes = redis.call('HINCRBY', key, 'bytes', #text)
 while bytes > tonumber(maxBytes) or redis.call('XLEN', log) > tonumber(history) do
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+  if not oldest then break end
   redis.call('XDEL', log, oldest[1])
   bytes = redis.call('HINCRBY', key, 'bytes', -#oldest[2][2])
 end

@@ -19,11 +19,17 @@ const OPTIONS = {
   autoResubscribe: false, // whoever subscribes does it, and then looks for what came in between
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
-  commandTimeout: PATIENCE,
   connectTimeout: PATIENCE,
   retryStrategy: (attempt: number) =>
     50 + Math.random() * Math.min(LONGEST_PAUSE, 50 * 2 ** attempt),
 } satisfies RedisOptions
+
+/** Rejects if Redis takes longer than a second. What it was sent stays on its way. */
+export async function inTime<T>(answer: Promise<T>): Promise<T> {
+  if (await within(PATIENCE, answer)) return answer
+  answer.catch(() => {}) // nobody waits for it any more
+  throw new Error('Redis does not answer')
+}
 
 export class RedisLink {
   readonly commands: Redis & Scripts
@@ -40,7 +46,7 @@ export class RedisLink {
     this.#log = log
     this.health = new Health('Redis', log)
     this.commands = new Redis(url, { ...OPTIONS, scripts: SCRIPTS }) as Redis & Scripts
-    this.events = new Redis(url, OPTIONS)
+    this.events = new Redis(url, { ...OPTIONS, commandTimeout: PATIENCE })
     for (const client of [this.commands, this.events]) {
       client.on('error', (error) => this.health.failed(error)) // without a listener it would end the process
       client.on('close', () => this.health.failed(new Error('the connection to Redis is closed')))
@@ -93,7 +99,7 @@ export class RedisLink {
 
   // A Redis that may throw keys away is a cache. It may also not say: that is no reason to refuse it.
   async #warn(): Promise<void> {
-    const memory = await this.commands.info('memory')
+    const memory = await inTime(this.commands.info('memory'))
     if (/^maxmemory:0\r|^maxmemory_policy:noeviction/m.test(memory)) return
     this.#log.warn('Redis may throw away what it was given: set its maxmemory-policy to noeviction')
   }
@@ -102,16 +108,17 @@ export class RedisLink {
     clearTimeout(this.#timer)
     const clients = [this.commands, this.events]
     if (clients.some(({ status }) => status !== 'ready')) return
+    const wasCut = this.#wasCut
+    this.#wasCut = false // it may be cut again meanwhile
     try {
-      const info = await this.commands.info('server')
+      const info = await inTime(this.commands.info('server'))
       this.#run = /run_id:(\w+)/.exec(info)?.[1] ?? ''
       await this.#warn()
-      const wasCut = this.#wasCut
       await this.#onOpen(wasCut)
-      this.#wasCut = false
       this.#hasOpened()
       this.health.answered()
     } catch (error) {
+      this.#wasCut ||= wasCut
       this.health.failed(error)
       this.#timer = setTimeout(() => this.#opened(), PATIENCE) // it may be a replica, or still load
     }

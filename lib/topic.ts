@@ -134,9 +134,13 @@ export class Topic {
     for (const text of messages) this.#archive.add(this.#history, text)
   }
 
-  /** Nobody can know whether something is missing here: no older position is good any more. */
+  /**
+   * Nobody can know whether something is missing here: no older position is good any more, and who
+   * follows gets nothing more before it has come back.
+   */
   interrupt(): void {
     this.#epoch = randomUUID()
+    for (const following of this.#outbox.followers) following.after = Number.POSITIVE_INFINITY
   }
 
   /** The present state, as a message without an offset. */

@@ -176,9 +176,10 @@ test('amqp: who comes back on another server is told that it can’t know, and g
   const [a, b] = await startTwo(t, 'amqp')
   const room = newRoom()
   const { socket, answer } = await enter(t, a.url, 'alice', room)
-  await enter(t, b.url, 'bob', room)
+  const bob = await enter(t, b.url, 'bob', room)
   await a.hub.publish(room, 'one')
   const { offset } = await socket.nextOf('message')
+  await bob.socket.nextOf('message') // so that the other server has it, too
 
   const back = await enter(t, b.url, 'alice', room, { epoch: answer.epoch, offset })
 
