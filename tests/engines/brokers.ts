@@ -65,10 +65,24 @@ export async function startRabbitMq(t: Scope): Promise<Broker> {
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
   }
   // It would start one by itself, and leave it behind.
-  const mapper = spawn('epmd', [], { env: { ...process.env, ...env }, stdio: 'ignore' })
+  const mapper = spawn('epmd', [], {
+    env: { ...process.env, ...env },
+    stdio: 'ignore',
+    detached: true,
+  })
+  running.add(mapper)
+  mapper.once('exit', () => running.delete(mapper))
   t.after(() => mapper.kill('SIGKILL'))
   return startBroker(t, `amqp://127.0.0.1:${port}`, port!, [RABBITMQ, [], env])
 }
+
+const running = new Set<ChildProcess>()
+
+// A test that hangs is ended like this, and would leave them behind.
+process.once('SIGTERM', () => {
+  for (const { pid } of running) process.kill(-pid!, 'SIGKILL')
+  process.exit(1)
+})
 
 async function startBroker(t: Scope, url: string, port: number, program: Program): Promise<Broker> {
   let child: ChildProcess | undefined
@@ -87,7 +101,10 @@ async function startBroker(t: Scope, url: string, port: number, program: Program
       stdio: 'ignore',
       detached: true,
     })
-    await once(child, 'spawn')
+    const own = child
+    running.add(own)
+    own.once('exit', () => running.delete(own))
+    await once(own, 'spawn')
     await until(() => isListening(port))
   }
   t.after(kill)
