@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { type KeyedPublication, unavailable } from '../lib/bus.ts'
 import type { BusOptions } from '../lib/engines.ts'
 import { describeError } from '../lib/errors.ts'
+import { textFrame } from '../lib/frame.ts'
 import { MAX_ROOM_BYTES } from '../lib/history.ts'
 import { type Position, ProtocolError } from '../lib/protocol.ts'
 import { checkMessage, messageText } from '../lib/topic.ts'
@@ -32,7 +33,7 @@ export class RedisStore {
   /** Resolves to the message's offset. Rejects with a `ProtocolError`, as the others do. */
   async append(room: string, { data, from, key }: KeyedPublication): Promise<number> {
     const text = messageText(room, data, 0, from)
-    const bytes = checkMessage(text)
+    const bytes = checkMessage(textFrame(text))
     const at = text.indexOf('"offset":0') + '"offset":'.length
     const [head, tail] = [text.slice(0, at), text.slice(at + 1)]
     const id = key === undefined ? '' : `${room} ${key}`

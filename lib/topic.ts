@@ -113,8 +113,8 @@ export class Topic {
   publish({ data, from, isTransient }: Publication): number | undefined {
     const offset = isTransient ? undefined : this.#offset + 1
     const text = messageText(this.#shown, data, offset, from)
-    if (this.kind === 'room' || this.kind === 'user') checkMessage(text)
     const bytes = textFrame(text)
+    if (this.kind === 'room' || this.kind === 'user') checkMessage(bytes)
     if (isTransient) this.#outbox.push({ bytes, slot: `${this.name} ${from}`, isLossy: true })
     else this.#append(this.#offset + 1, text, bytes)
     return offset
@@ -192,14 +192,13 @@ export function messageText(topic: string, data: unknown, offset?: number, from?
 
 /** Throws a `ProtocolError` if the message that would become of it is too big. */
 export function checkPublication(topic: string, { data, from }: Publication): void {
-  checkMessage(messageText(topic, data, 0, from))
+  checkMessage(textFrame(messageText(topic, data, 0, from)))
 }
 
-/** Returns the message's bytes. Throws a `ProtocolError` if they are too many. */
-export function checkMessage(text: string): number {
-  const bytes = Buffer.byteLength(text)
-  if (bytes <= MAX_MESSAGE) return bytes
-  const detail = `expected a message of at most ${MAX_MESSAGE} bytes, got ${bytes}`
+/** Returns the bytes of the message's frame. Throws a `ProtocolError` if they are too many. */
+export function checkMessage({ length }: Buffer): number {
+  if (length <= MAX_MESSAGE) return length
+  const detail = `expected a message of at most ${MAX_MESSAGE} bytes, got ${length}`
   throw new ProtocolError('too_big', detail)
 }
 
