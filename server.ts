@@ -11,12 +11,13 @@ import { writeLog } from './jobs/write-log.ts'
 import { clientAddress } from './lib/address.ts'
 import { Auth } from './lib/auth.ts'
 import { readSettings, type Settings } from './lib/config.ts'
-import { loadBus } from './lib/engines.ts'
+import { loadBus, loadTasks } from './lib/engines.ts'
 import { fileRoutes } from './lib/files.ts'
 import { upgradeRequired } from './lib/gate.ts'
 import { HttpServer } from './lib/http.ts'
 import { Journal } from './lib/journal.ts'
 import { repairJournal } from './lib/journal-repair.ts'
+import type { Changed } from './lib/ledger.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
 import { Origins } from './lib/origin.ts'
@@ -28,13 +29,13 @@ import { StatsFeed } from './lib/stats.ts'
 import { TaskFeed } from './lib/task-feed.ts'
 import { taskHandlers, toHttpError } from './lib/task-routes.ts'
 import { measureProcess } from './lib/vitals.ts'
-import { type Definition, TaskQueue } from './tasks.ts'
+import { type Definition, TaskQueue, type Tasks } from './tasks.ts'
 import { Hub } from './ws.ts'
 
 export interface App {
   /** Where it listens, for instance `http://127.0.0.1:8000`. */
   readonly url: string
-  readonly tasks: TaskQueue
+  readonly tasks: Tasks
   readonly hub: Hub
   readonly log: Log
   /**
@@ -67,8 +68,9 @@ const STATIC = fileURLToPath(new URL('static/', import.meta.url))
 export async function createApp(settings: Settings, additions: Additions = {}): Promise<App> {
   const log = additions.log ?? createLog(settings.logLevel)
   const metrics = new Metrics()
-  const { journal: path } = settings
-  const journal = path === undefined ? undefined : await Journal.open(path, { log, metrics })
+  const { journal: path, tasksUrl } = settings
+  const isJournaled = path !== undefined && tasksUrl === undefined // else tasks are in Redis
+  const journal = isJournaled ? await Journal.open(path, { log, metrics }) : undefined
   try {
     return await compose(settings, additions, { log, metrics, journal })
   } catch (error) {
@@ -100,13 +102,18 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     // Not in the journal of a guarded server, either: there nothing shall block, from whenever it is.
     ...(auth.isOpen && { renderBlocking }),
   }
-  const tasks = new TaskQueue({
+  const definitions = [...Object.values(jobs), ...(additions.definitions ?? [])]
+  const queued = {
     ...settings,
     ...base,
     capacityPerOwner: shareOf(settings.capacity),
-    definitions: [...Object.values(jobs), ...(additions.definitions ?? [])],
-    onChange: (task) => feed.changed(task),
-  })
+    onChange: (task: Changed) => feed.changed(task),
+  }
+  const isShared = settings.tasksUrl !== undefined
+  const local = new TaskQueue({ ...queued, definitions: isShared ? [] : definitions })
+  const isWatched = () => hub.size > 0
+  const shared = await loadTasks(settings.tasksUrl, { ...queued, definitions, isWatched }, local)
+  const tasks = shared ?? local
   const tell = (topic: string, data: unknown) => {
     hub.publish(topic, data).catch((error) => log.error('publish failed', { error }))
   }
@@ -138,6 +145,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     identify: (req, query) => auth.identify(req, query),
     upgrade: (req, socket, head) => hub.upgrade(req, socket, head),
   })
+  await shared?.open()
   await hub.open()
   const port = await http.listen(settings.port, settings.host)
   const url = `http://${host}:${port}`
@@ -158,9 +166,10 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     const left = () => Math.max(0, deadline - performance.now())
     isDraining = true
     const lost = await tasks.drain(milliseconds - Math.min(GOODBYE, milliseconds / 4), isCrash)
-    await feed.flush()
+    feed.flush()
     await hub.close(left() / 2)
     await http.close(left())
+    await shared?.close()
     await journal?.close()
     stats.stop()
     stopMeasuring()
@@ -171,7 +180,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
 
 interface Parts {
   readonly auth: Auth
-  readonly tasks: TaskQueue
+  readonly tasks: Tasks
   readonly hub: Hub
   readonly jobs: Jobs
   readonly log: Log

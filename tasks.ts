@@ -16,7 +16,8 @@ import { Kinds } from './lib/kinds.ts'
 import { closed, Ledger } from './lib/ledger.ts'
 import type { Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
-import { type AddOptions, KeyReusedError, planOf } from './lib/plan.ts'
+import { type AddOptions, KeyReusedError, planOf, type RetryOptions } from './lib/plan.ts'
+import type { Tasks } from './lib/queue.ts'
 import { checkQueueOptions, type TaskQueueOptions } from './lib/queue-options.ts'
 import { bodyOf, typeOf } from './lib/result.ts'
 import { AS_NEW, Run } from './lib/run.ts'
@@ -28,12 +29,12 @@ import { within } from './lib/within.ts'
 export { QueueFullError, QuotaExceededError } from './lib/backlog.ts'
 export type { TaskContext } from './lib/context.ts'
 export { type Definition, defineTask, type Work } from './lib/definition.ts'
+export { UnavailableError } from './lib/errors.ts'
 export { type AddOptions, KeyReusedError } from './lib/plan.ts'
+export type { Tasks } from './lib/queue.ts'
 export type { TaskQueueOptions } from './lib/queue-options.ts'
 export { NonRetryableError } from './lib/retry.ts'
 export type { State, Task } from './lib/task.ts'
-
-type RetryOptions = Pick<AddOptions, 'after' | 'key'>
 
 const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
 
@@ -43,7 +44,7 @@ const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
  *     const tasks = new TaskQueue({ concurrency: 8, capacity: 1_000, keep: 1_000, log })
  *     const task = await tasks.add(() => sendMail(address), undefined, { after: request.replied })
  */
-export class TaskQueue {
+export class TaskQueue implements Tasks {
   readonly #log: Log
   readonly #kinds: Kinds<Run>
   readonly #ledger: Ledger

@@ -14,17 +14,18 @@ import {
 import type { BusOptions } from '../lib/engines.ts'
 import type { Position } from '../lib/protocol.ts'
 import { checkPublication } from '../lib/topic.ts'
+import { Pulse } from './pulse.ts'
 import { inTime, RedisLink } from './redis.ts'
 import { Members } from './redis-members.ts'
 import { type RoomState, Rooms } from './redis-rooms.ts'
+import { type RoomLink, SCRIPTS } from './redis-scripts.ts'
 import { RedisStore, SILENCE } from './redis-store.ts'
 
 const BEAT_EVERY = 2_000 // milliseconds
-const MISSED_BEATS = 3 // and the connections are given up
 const FIRST_WAIT = 5_000 // milliseconds for the first connection
 
 export function busOf(url: string, options: BusOptions): BusOf {
-  return (inbox) => new RedisBus(new RedisLink(url, options.log), inbox, options)
+  return (inbox) => new RedisBus(new RedisLink(url, SCRIPTS, options.log), inbox, options)
 }
 
 interface Channel {
@@ -34,7 +35,7 @@ interface Channel {
 
 class RedisBus implements Bus {
   readonly hasRooms = true
-  readonly #link: RedisLink
+  readonly #link: RoomLink
   readonly #inbox: Inbox
   readonly #options: BusOptions
   readonly #store: RedisStore
@@ -42,13 +43,11 @@ class RedisBus implements Bus {
   readonly #members: Members
   readonly #rooms: Rooms
   readonly #channels = new Map<string, Channel>() // by topic: those that are followed here
+  readonly #pulse: Pulse
   #isUnsure = false // whether the others know all of our members
   #repairing: Promise<void> | undefined
-  #missed = 0 // beats, one after the other
-  #timer: NodeJS.Timeout | undefined
-  #isClosed = false
 
-  constructor(link: RedisLink, inbox: Inbox, options: BusOptions) {
+  constructor(link: RoomLink, inbox: Inbox, options: BusOptions) {
     this.#link = link
     this.#inbox = inbox
     this.#options = options
@@ -60,12 +59,21 @@ class RedisBus implements Bus {
       (room, known) => this.#read(room, known),
       (room, members) => this.#members.load(room, members),
     )
+    this.#pulse = new Pulse({
+      every: BEAT_EVERY,
+      beat: async () => {
+        await this.#beat()
+        this.#repairing ??= this.#repair()
+      },
+      health: link.health,
+      reconnect: () => link.reconnect(),
+    })
     link.events.on('message', (channel: string, message: string) => this.#hear(channel, message))
   }
 
   async open(): Promise<void> {
     await this.#link.connect(FIRST_WAIT, (wasCut) => this.#opened(wasCut))
-    this.#timer = setTimeout(() => this.#beatOn(), BEAT_EVERY)
+    this.#pulse.start()
   }
 
   get problem(): string | undefined {
@@ -104,8 +112,7 @@ class RedisBus implements Bus {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    clearTimeout(this.#timer)
+    this.#pulse.stop()
     const leaving = this.#link.commands.zrem(`${this.#prefix}servers`, this.#members.server)
     await inTime(leaving).catch(ignore)
     this.#link.close()
@@ -222,19 +229,6 @@ class RedisBus implements Bus {
     } finally {
       this.#repairing = undefined
     }
-  }
-
-  async #beatOn(): Promise<void> {
-    try {
-      await this.#beat()
-      this.#missed = 0
-      this.#link.health.answered()
-      this.#repairing ??= this.#repair()
-    } catch (error) {
-      this.#link.health.failed(error)
-      if (++this.#missed % MISSED_BEATS === 0) this.#link.reconnect()
-    }
-    if (!this.#isClosed) this.#timer = setTimeout(() => this.#beatOn(), BEAT_EVERY)
   }
 }
 

@@ -8,6 +8,8 @@
 //     PREFIX:key:TOPIC KEY  string: the offset of the message with this key, for some minutes
 //     PREFIX:servers        sorted set: the servers, by when they were last heard of
 
+import type { RedisLink } from './redis.ts'
+
 // An epoch is good for one life of one Redis: after a restart it may lack what it had confirmed last,
 // and would give the same offsets to other messages. So then each room gets another epoch.
 const OPEN = `
@@ -91,12 +93,9 @@ local isNew = redis.call('ZADD', prefix..'servers', now, server)
 return {1 - isNew, redis.call('ZRANGE', prefix..'servers', 0, -1)}
 `
 
-type Script = (...args: readonly (string | number)[]) => Promise<unknown>
-
-/** The scripts, as they are defined for a connection, and as it then has them. */
 export const SCRIPTS = {
   publishInRoom: { numberOfKeys: 0, lua: PUBLISH },
   readRoom: { numberOfKeys: 0, lua: READ },
   beat: { numberOfKeys: 0, lua: BEAT },
 }
-export type Scripts = Record<keyof typeof SCRIPTS, Script>
+export type RoomLink = RedisLink<typeof SCRIPTS>

@@ -11,8 +11,9 @@ import { type Position, ProtocolError } from '../lib/protocol.ts'
 import { checkMessage, messageText } from '../lib/topic.ts'
 import { KEY_LIFETIME, tooManyRooms } from '../lib/topics.ts'
 import { Bounded } from './bounded.ts'
-import { PATIENCE, type RedisLink } from './redis.ts'
+import { PATIENCE } from './redis.ts'
 import type { RoomState } from './redis-rooms.ts'
+import type { RoomLink } from './redis-scripts.ts'
 
 /** Milliseconds after which a server is taken for dead. */
 export const SILENCE = 10_000
@@ -20,11 +21,11 @@ export const SILENCE = 10_000
 export class RedisStore {
   /** Of all keys and channels. */
   readonly prefix: string
-  readonly #link: RedisLink
+  readonly #link: RoomLink
   readonly #options: BusOptions
   readonly #unconfirmed = new Bounded(PATIENCE)
 
-  constructor(link: RedisLink, options: BusOptions) {
+  constructor(link: RoomLink, options: BusOptions) {
     this.#link = link
     this.#options = options
     this.prefix = `meanwhile:${link.commands.options.db ?? 0}:` // channels know no databases

@@ -7,11 +7,15 @@ import { describeError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { within } from '../lib/within.ts'
 import { Health } from './health.ts'
-import { SCRIPTS, type Scripts } from './redis-scripts.ts'
 
 export const PATIENCE = 1_000 // milliseconds for an answer
 const LONGEST_PAUSE = 2_000 // milliseconds between two attempts to connect
 const FATAL = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR Client sent AUTH)/
+
+/** Milliseconds before it tries to connect again: longer each time, and never all at once. */
+function pauseAfter(attempt: number): number {
+  return 50 + Math.random() * Math.min(LONGEST_PAUSE, 50 * 2 ** attempt)
+}
 
 const OPTIONS = {
   lazyConnect: true,
@@ -20,19 +24,31 @@ const OPTIONS = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   connectTimeout: PATIENCE,
-  retryStrategy: (attempt: number) =>
-    50 + Math.random() * Math.min(LONGEST_PAUSE, 50 * 2 ** attempt),
+  retryStrategy: pauseAfter,
 } satisfies RedisOptions
 
-/** Rejects if Redis takes longer than a second. What it was sent stays on its way. */
-export async function inTime<T>(answer: Promise<T>): Promise<T> {
-  if (await within(PATIENCE, answer)) return answer
+/** A connection of which what it is asked waits until Redis is there, and may block. */
+export function waitingClient<S extends Scripts>(url: string, scripts: S): Redis & Asked<S> {
+  const options = { maxRetriesPerRequest: null, retryStrategy: pauseAfter, lazyConnect: true }
+  const client = new Redis(url, { ...options, scripts })
+  client.on('error', () => {}) // `Health` says it; without a listener it would end the process
+  return client as Redis & Asked<S>
+}
+
+/** Rejects if Redis takes longer, by default than a second. What it was sent stays on its way. */
+export async function inTime<T>(answer: Promise<T>, milliseconds = PATIENCE): Promise<T> {
+  if (await within(milliseconds, answer)) return answer
   answer.catch(() => {}) // nobody waits for it any more
   throw new Error('Redis does not answer')
 }
 
-export class RedisLink {
-  readonly commands: Redis & Scripts
+/** Lua scripts, as they are defined for a connection, and as it then has them. */
+export type Scripts = Readonly<Record<string, { numberOfKeys: number; lua: string }>>
+export type Asked<S extends Scripts> = Record<keyof S, Ask>
+type Ask = (...args: readonly (string | number | Buffer)[]) => Promise<unknown>
+
+export class RedisLink<S extends Scripts> {
+  readonly commands: Redis & Asked<S>
   readonly events: Redis
   readonly health: Health
   readonly #log: Log
@@ -42,10 +58,10 @@ export class RedisLink {
   #onOpen: (wasCut: boolean) => Promise<void> = async () => {}
   #hasOpened = () => {}
 
-  constructor(url: string, log: Log) {
+  constructor(url: string, scripts: S, log: Log) {
     this.#log = log
     this.health = new Health('Redis', log)
-    this.commands = new Redis(url, { ...OPTIONS, scripts: SCRIPTS }) as Redis & Scripts
+    this.commands = new Redis(url, { ...OPTIONS, scripts }) as Redis & Asked<S>
     this.events = new Redis(url, { ...OPTIONS, commandTimeout: PATIENCE })
     for (const client of [this.commands, this.events]) {
       client.on('error', (error) => this.health.failed(error)) // without a listener it would end the process

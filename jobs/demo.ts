@@ -9,7 +9,7 @@ import { HttpError, json, type Reply, unprocessable } from '../lib/reply.ts'
 import type { Request } from '../lib/request.ts'
 import type { Handler } from '../lib/router.ts'
 import { behind } from '../lib/task-routes.ts'
-import type { Definition, Task, TaskQueue } from '../tasks.ts'
+import type { Definition, Task, Tasks } from '../tasks.ts'
 import { inRequest } from './in-request.ts'
 import type { Notification } from './notify.ts'
 import { MOST_BLOCKING, VIEW, type View } from './render.ts'
@@ -24,7 +24,7 @@ export interface Jobs {
 }
 
 export interface DemoOptions {
-  readonly tasks: TaskQueue
+  readonly tasks: Tasks
   readonly jobs: Jobs
   readonly log: Log
   /** Nobody proves who they are. Only then the switches are there. */

@@ -130,6 +130,12 @@ export class Attempt {
   }
 }
 
+/** Why an attempt that takes longer than it may is aborted. */
+export function timedOut(milliseconds: number): Error {
+  const error = new Error(`expected the attempt to end within ${milliseconds} ms`)
+  return Object.assign(error, { name: 'TimeoutError' })
+}
+
 function mayBePromise(value: unknown): boolean {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }

@@ -20,6 +20,10 @@ interface Setting<T> {
   readonly isSecret?: boolean
 }
 
+/** With `TASKS_URL`, what a process does: takes requests, does tasks, or both. */
+export type Role = (typeof ROLES)[number]
+const ROLES = ['all', 'web', 'worker'] as const
+
 /** The README's table is held against this one. Times are in seconds here, as in the environment. */
 export const SETTINGS = {
   host: setting('HOST', '127.0.0.1', host),
@@ -52,6 +56,9 @@ export const SETTINGS = {
   allowedOrigins: setting('ALLOWED_ORIGINS', '', list(origin)),
   trustProxy: setting('TRUST_PROXY', '', proxies),
   busUrl: { ...setting('BUS_URL', '', broker('redis', 'rediss', 'amqp', 'amqps')), isSecret: true },
+  tasksUrl: { ...setting('TASKS_URL', '', broker('redis', 'rediss')), isSecret: true },
+  role: setting('ROLE', 'all', role),
+  lockSeconds: setting('LOCK_SECONDS', '30', seconds(0.1)),
 }
 
 export type Settings = {
@@ -65,7 +72,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     key,
     read(one, env, isOpen),
   ])
-  return Object.fromEntries(entries)
+  const settings: Settings = Object.fromEntries(entries)
+  if (settings.role === 'all' || settings.tasksUrl !== undefined) return settings
+  throw new SettingsError(`ROLE must be all without TASKS_URL, got "${settings.role}"`)
 }
 
 /** `AUTH_SECRET` alone. Undefined if it is not set. */
@@ -120,6 +129,10 @@ function threads(text: string): number {
 
 function level(text: string): Level {
   return LEVELS.find((known) => known === text) ?? expected(`one of ${LEVELS.join(', ')}`)
+}
+
+function role(text: string): Role {
+  return ROLES.find((known) => known === text) ?? expected(`one of ${ROLES.join(', ')}`)
 }
 
 function list(parse: Setting<string>['parse']) {

@@ -15,6 +15,11 @@ export function isA<T>(value: unknown, type: abstract new (...args: never[]) => 
   }
 }
 
+/** What keeps the tasks does not answer. Nobody can know whether what was asked for is done. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError'
+}
+
 const MAX_NAME_BYTES = 64
 const MAX_STACK_BYTES = 8_192
 const MAX_MESSAGE_BYTES = 896 // of UTF-8; with the name under 1 KB

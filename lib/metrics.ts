@@ -77,11 +77,13 @@ interface Metric {
   readonly help: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly lines: (name: string) => string[]
+  readonly family?: unknown
 }
 
 export class Metrics {
   readonly #all = new Map<string, Metric>()
 
+  /** The same family for the same name. */
   counter(name: string, help: string): Family<Counter> {
     return this.#family('counter', name, help, () => new Counter())
   }
@@ -124,8 +126,11 @@ export class Metrics {
     help: string,
     make: () => T,
   ): Family<T> {
+    const full = `meanwhile_${name}`
+    const known = this.#all.get(full)?.family
+    if (known) return known as Family<T>
     const family = new Family(make)
-    this.#all.set(`meanwhile_${name}`, { help, type, lines: (full) => family.lines(full) })
+    this.#all.set(full, { help, type, family, lines: () => family.lines(full) })
     return family
   }
 }

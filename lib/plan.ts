@@ -28,6 +28,8 @@ export interface AddOptions extends TaskOptions {
   readonly digest?: string
 }
 
+export type RetryOptions = Pick<AddOptions, 'after' | 'key'>
+
 /** Throws a `TypeError` or a `RangeError` for a payload that is no JSON, or an option that is none. */
 export function planOf<P>(
   kinds: Kinds<Run>,

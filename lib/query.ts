@@ -7,7 +7,7 @@ import { unprocessable } from './reply.ts'
 export function wholeOf(query: URLSearchParams, name: string, least: number, most: number) {
   const text = textOf(query, name)
   if (text === undefined) return undefined
-  if (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text)
+  if (/^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text)
   throw unprocessable(name, `expected a whole number from ${least} to ${most}`)
 }
 

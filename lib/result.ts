@@ -13,9 +13,11 @@ export interface ByteResult {
 }
 
 const MAX_BYTES = 4 * 1_048_576
-const MAX_SHOWN_BYTES = 65_536 // a frame must hold the task, and a page a hundred of them
+/** Of all results that are kept, and payloads for another try. */
+export const MAX_HELD_BYTES = 64 * 1_048_576
+export const MAX_SHOWN_BYTES = 65_536 // a frame must hold the task, and a page a hundred of them
 const BYTES_TYPE = 'application/octet-stream'
-const JSON_TYPE = 'application/json; charset=utf-8'
+export const JSON_TYPE = 'application/json; charset=utf-8'
 const MEDIA_TYPE = /^[\w.+-]{1,64}\/[\w.+-]{1,64}(; ?charset=[\w-]{1,32})?$/
 
 /**

@@ -1,9 +1,10 @@
 // The life of a task from the line to its end: its attempts, one after the other, and what becomes of
 // it between them.
 
-import { Attempt, type Outcome, type Surroundings } from './attempt.ts'
+import { Attempt, type Outcome, type Surroundings, timedOut } from './attempt.ts'
 import type { Backlog } from './backlog.ts'
 import { MAX_TIMER } from './check.ts'
+import { describeError } from './errors.ts'
 import { Interrupted } from './interrupted.ts'
 import type { Commit } from './journal-commit.ts'
 import type { Kinds } from './kinds.ts'
@@ -179,10 +180,9 @@ export class Runner {
 
   #timeOut(run: Run, milliseconds: number): void {
     if (run.verdict) return
-    const message = `expected the attempt to end within ${milliseconds} ms`
-    const error = { name: 'TimeoutError', message }
-    this.#ledger.change(run, { verdict: { state: 'failed', error } })
-    run.current?.abort(Object.assign(new Error(message), error))
+    const reason = timedOut(milliseconds)
+    this.#ledger.change(run, { verdict: { state: 'failed', error: describeError(reason) } })
+    run.current?.abort(reason)
   }
 
   // Called by an attempt when its function has returned, or its thread has ended.

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { Fifo } from './fifo.ts'
 import { Pages } from './pages.ts'
-import { sizeOf } from './result.ts'
+import { MAX_HELD_BYTES, sizeOf } from './result.ts'
 import type { Run } from './run.ts'
 import type { State, Task } from './task.ts'
 
@@ -24,8 +24,6 @@ export interface Page {
   /** The `after` of the following page, null on the last one. */
   readonly next: string | null
 }
-
-const MAX_HELD_BYTES = 64 * 1_048_576
 
 export class TaskStore {
   readonly #keep: number

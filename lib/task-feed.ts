@@ -5,17 +5,19 @@ import { Batcher } from './batcher.ts'
 import { type Identity, ownerFor } from './identity.ts'
 import type { Changed } from './ledger.ts'
 import { tasksOf } from './permission.ts'
-import type { ListOptions, Page } from './store.ts'
+import type { Tasks } from './queue.ts'
 import type { Task } from './task.ts'
 
 export interface FeedOptions {
-  readonly tasks: {
-    find(id: string, owner?: string): Promise<Task | undefined>
-    list(options: ListOptions): Promise<Page>
-  }
+  readonly tasks: Pick<Tasks, 'find' | 'list'>
   readonly isFollowed: (topic: string) => boolean
   /** Publishes. Never throws. */
   readonly tell: (topic: string, data: unknown) => void
+}
+
+interface Change {
+  readonly list: string
+  readonly task: Changed
 }
 
 const INTERVAL = 100 // milliseconds between two frames of changed tasks
@@ -23,7 +25,7 @@ const FIRST_TASKS = 100 // tasks at the beginning
 
 export class TaskFeed {
   readonly #options: FeedOptions
-  readonly #changes: Batcher // keys: a list, a space, a task’s id
+  readonly #changes: Batcher<Change>
 
   constructor(options: FeedOptions) {
     this.#options = options
@@ -45,21 +47,20 @@ export class TaskFeed {
     const own = `task:${task.id}`
     if (isFollowed(own)) tell(own, task.snapshot())
     const lists = task.owner === undefined ? ['tasks'] : ['tasks', tasksOf(task.owner)]
-    for (const list of lists) if (isFollowed(list)) this.#changes.add(`${list} ${task.id}`)
+    for (const list of lists) {
+      if (isFollowed(list)) this.#changes.add(`${list} ${task.id}`, { list, task })
+    }
   }
 
   /** Tells at once what waits. */
-  async flush(): Promise<void> {
-    await this.#changes.flush()
+  flush(): void {
+    this.#changes.flush()
   }
 
-  // The newest state is looked up, so that an old one is never told.
-  async #tellLists(changes: readonly string[]): Promise<void> {
+  #tellLists(changes: readonly Change[]): void {
     const lists = new Map<string, Task[]>()
-    for (const change of changes) {
-      const [list = '', id = ''] = change.split(' ')
-      const task = await this.#options.tasks.find(id)
-      if (task) lists.set(list, [...(lists.get(list) ?? []), withoutResult(task)])
+    for (const { list, task } of changes) {
+      lists.set(list, [...(lists.get(list) ?? []), withoutResult(task.snapshot())])
     }
     for (const [list, tasks] of lists) this.#options.tell(list, tasks)
   }

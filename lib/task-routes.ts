@@ -2,24 +2,15 @@
 // refusal of the queue is answered.
 
 import { QueueFullError, QuotaExceededError } from './backlog.ts'
-import { isA } from './errors.ts'
+import { isA, UnavailableError } from './errors.ts'
 import { ownerFor } from './identity.ts'
 import { KeyReusedError } from './plan.ts'
 import { wholeOf } from './query.ts'
+import type { Tasks } from './queue.ts'
 import { HttpError, json, RETRY_SOON, type Reply, unprocessable } from './reply.ts'
 import type { Request } from './request.ts'
 import type { Handler } from './router.ts'
-import type { ListOptions, Page } from './store.ts'
 import { STATES, type Task } from './task.ts'
-
-/** The part of a task queue that is needed here. */
-export interface Tasks {
-  find(id: string, owner?: string): Promise<Task | undefined>
-  list(options: ListOptions): Promise<Page>
-  result(id: string): Promise<{ type: string; body: string | Uint8Array } | undefined>
-  cancel(id: string): Promise<Task | undefined>
-  retry(id: string, options: Behind): Promise<Task | undefined>
-}
 
 export interface Behind {
   readonly after: Promise<void>
@@ -52,7 +43,7 @@ export function taskHandlers(tasks: Tasks) {
       throw unprocessable('state', `expected one of ${STATES.join(', ')}`)
     }
     const name = query.get('name') ?? undefined
-    const after = wholeOf(query, 'after', 0, 999_999_999)
+    const after = wholeOf(query, 'after', 0, Number.MAX_SAFE_INTEGER)
     return json(200, await tasks.list({ owner, state, name, limit, after }))
   }
 
@@ -103,7 +94,7 @@ export function taskHandlers(tasks: Tasks) {
 /** The queue knows nothing of HTTP: here its refusal becomes a status. Others stay as they are. */
 export function toHttpError(error: unknown): unknown {
   if (isA(error, KeyReusedError)) return new HttpError(422, error.message, { cause: error })
-  const isFull = isA(error, QueueFullError)
+  const isFull = isA(error, QueueFullError) || isA(error, UnavailableError)
   if (!isFull && !isA(error, QuotaExceededError)) return error
   return new HttpError(isFull ? 503 : 429, error.message, { cause: error, ...RETRY_SOON })
 }

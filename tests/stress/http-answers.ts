@@ -206,7 +206,7 @@ function listTasks(request: HttpRequest, world: World): readonly number[] {
   const state = first(query, 'state')
   const isRight =
     isWhole(query, 'limit', 1, 100) &&
-    isWhole(query, 'after', 0, 999_999_999) &&
+    isWhole(query, 'after', 0, Number.MAX_SAFE_INTEGER) &&
     (state === undefined || STATES.some((known) => known === state))
   return [isRight ? 200 : 422]
 }
@@ -241,7 +241,7 @@ function isFlag(query: HttpRequest['query'], name: string): boolean {
 function isWhole(query: HttpRequest['query'], name: string, least: number, most: number): boolean {
   const values = all(query, name)
   const isRight = (text: string) =>
-    /^[0-9]{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most
+    /^[0-9]{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most
   return values.length <= 1 && values.every(isRight)
 }
 

@@ -1,0 +1,103 @@
+// The attempts under way in this process. Each ends when its function does; a cancel or a timeout asks it
+// to, and decides.
+
+import { Attempt, type Outcome, type Surroundings, timedOut } from '../lib/attempt.ts'
+import type { TasksOptions } from '../lib/engines.ts'
+import { describeError } from '../lib/errors.ts'
+import type { Run, Verdict } from '../lib/run.ts'
+import { Threads } from '../lib/threads.ts'
+import { LoopWatch } from '../lib/watch.ts'
+
+/** Who is to know of an attempt. */
+export interface Watcher {
+  readonly onProgress: (run: Run) => void
+  /** It is past its timeout, and may go on. */
+  readonly onLate: (run: Run) => void
+}
+
+interface Current extends Watcher {
+  readonly settle: (outcome: Outcome) => void
+}
+
+export class Attempts {
+  readonly #around: Surroundings
+  readonly #all = new Map<Run, Current>()
+  #whenNone = () => {}
+
+  constructor(options: TasksOptions) {
+    this.#around = {
+      log: options.log,
+      threads: new Threads(),
+      watch: new LoopWatch(options),
+      onBegin: (run) => this.#startClock(run),
+      onProgress: (run) => this.#all.get(run)?.onProgress(run),
+      onEnd: (run, outcome) => this.#all.get(run)?.settle(outcome),
+    }
+  }
+
+  [Symbol.iterator](): Iterator<Run> {
+    return this.#all.keys()
+  }
+
+  /** Resolves when its function has returned. Until `end` is called it counts as under way. */
+  async begin(run: Run, watcher: Watcher): Promise<Outcome> {
+    const outcome = await new Promise<Outcome>((settle) => {
+      this.#all.set(run, { ...watcher, settle })
+      run.state = 'running'
+      run.current = new Attempt(run, this.#around, performance.now())
+      run.current.start()
+      if (!run.kind.definition?.thread) this.#around.watch.follow(run)
+    })
+    clearTimeout(run.timer)
+    run.state = 'queued' // so that it is suspected no more
+    return outcome
+  }
+
+  end(run: Run): void {
+    this.#all.delete(run)
+    if (this.#all.size === 0) this.#whenNone()
+  }
+
+  /** Resolves when none is under way. */
+  async none(): Promise<void> {
+    if (this.#all.size === 0) return
+    await new Promise<void>((resolve) => {
+      this.#whenNone = resolve
+    })
+  }
+
+  cancel(id: string): void {
+    for (const run of this) {
+      if (run.id !== id || run.verdict?.state === 'cancelled') continue
+      decide(run, { state: 'cancelled', error: null }, new Error('the task was cancelled'))
+    }
+  }
+
+  abort(): void {
+    for (const run of this) run.current?.abort(new Error('the server is stopping'))
+  }
+
+  async close(): Promise<void> {
+    this.#around.watch.stop()
+    await this.#around.threads.close()
+  }
+
+  // Called when its function is about to be called, here or in a thread.
+  #startClock(run: Run): void {
+    const { timeout } = run.policy
+    clearTimeout(run.timer) // a job that got another thread begins twice
+    if (timeout !== undefined) run.timer = setTimeout(() => this.#timeOut(run, timeout), timeout)
+  }
+
+  #timeOut(run: Run, milliseconds: number): void {
+    if (run.verdict) return
+    const reason = timedOut(milliseconds)
+    decide(run, { state: 'failed', error: describeError(reason) }, reason)
+    this.#all.get(run)?.onLate(run)
+  }
+}
+
+function decide(run: Run, verdict: Verdict, reason: Error): void {
+  run.verdict = verdict
+  run.current?.abort(reason)
+}

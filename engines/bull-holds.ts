@@ -1,0 +1,55 @@
+// Tasks that wait for a reply, or whatever `after` is: they are in Redis, delayed, and go on when it is over.
+// Should this process be gone by then, they go on when the delay is.
+
+import type { Queue } from 'bullmq'
+import { whenOver } from '../lib/within.ts'
+
+/** Milliseconds of delay. */
+export const HOLD = 30_000
+
+interface Held {
+  readonly queue: Queue
+  readonly id: string
+  /** When it may be done at the earliest. Milliseconds since 1970. */
+  readonly due: number
+}
+
+export class Holds {
+  readonly #held = new Set<Held>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** Puts a task that is delayed in line: when `after` is over, for which it is delayed by `HOLD`. */
+  begin(held: Held, after: Promise<unknown> | undefined): void {
+    if (!after) return go(held)
+    this.#held.add(held)
+    this.#timer ??= setInterval(() => this.#extend(), HOLD / 3).unref()
+    whenOver(after, () => this.#release(held))
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#held.clear()
+  }
+
+  #release(held: Held): void {
+    if (this.#held.delete(held)) go(held)
+  }
+
+  #extend(): void {
+    for (const { queue, id, due } of this.#held) {
+      if (due > Date.now() + HOLD) continue
+      queue
+        .getBackend()
+        .changeDelay(id, HOLD)
+        .catch(() => {}) // the same
+    }
+  }
+}
+
+// Now, or when it is due.
+function go({ queue, id, due }: Held): void {
+  const wait = due - Date.now()
+  const backend = queue.getBackend()
+  const going = wait > 0 ? backend.changeDelay(id, wait) : backend.promote(id)
+  going.catch(() => {}) // it runs or was cancelled; or Redis is away, and the delay ends by itself
+}

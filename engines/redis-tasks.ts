@@ -1,0 +1,237 @@
+// The queue of tasks in Redis (7.0 or later), for all servers, on BullMQ: it keeps and hands out what is
+// to be done. Any server accepts; those whose role it is do it. What a definition has no name for, a plain
+// function, is done here, by the queue in this process.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { QueueFullError } from '../lib/backlog.ts'
+import type { Definition, Work } from '../lib/definition.ts'
+import { digestOf } from '../lib/digest.ts'
+import type { TasksOptions } from '../lib/engines.ts'
+import { Kinds } from '../lib/kinds.ts'
+import type { Changed } from '../lib/ledger.ts'
+import { type AddOptions, KeyReusedError, planOf, type RetryOptions } from '../lib/plan.ts'
+import type { SharedTasks, Tasks } from '../lib/queue.ts'
+import { bodyOf, typeOf } from '../lib/result.ts'
+import { type Plan, Run } from '../lib/run.ts'
+import type { ListOptions, Page } from '../lib/store.ts'
+import type { Task } from '../lib/task.ts'
+import { TaskEvents } from './bull-events.ts'
+import { HOLD, Holds } from './bull-holds.ts'
+import { PREFIX } from './bull-keys.ts'
+import { type Lane, Lanes } from './bull-lanes.ts'
+import { listAll } from './bull-list.ts'
+import { dataFrom, dataOf, jobOptions, newId, type TaskRecord } from './bull-record.ts'
+import { SCRIPTS, type TaskLink, type WaitingClient } from './bull-scripts.ts'
+import { type Counts, TaskStore } from './bull-store.ts'
+import { TaskWorker } from './bull-worker.ts'
+import { Pulse } from './pulse.ts'
+import { RedisLink, waitingClient } from './redis.ts'
+
+const FIRST_WAIT = 5_000 // milliseconds for the first connection
+const LOOK_EVERY = 1_000 // milliseconds
+const IDLE_EVERY = 20 // milliseconds
+
+export function tasksOf(url: string, options: TasksOptions, local: Tasks): SharedTasks {
+  return new RedisTasks(url, options, local)
+}
+
+class RedisTasks implements SharedTasks {
+  readonly #options: TasksOptions
+  readonly #local: Tasks
+  readonly #link: TaskLink
+  readonly #store: TaskStore
+  readonly #channel: string
+  readonly #kinds: Kinds<Run>
+  readonly #lanes: Lanes
+  readonly #holds = new Holds()
+  readonly #waiting: WaitingClient // what is done is told over it, and BullMQ makes copies of it, to wait on
+  readonly #worker: TaskWorker | undefined
+  readonly #events: TaskEvents | undefined
+  readonly #pulse: Pulse
+  #isServing = false
+  #isDraining = false
+  #counts: Counts = { queued: 0, running: 0, age: 0 }
+
+  constructor(url: string, options: TasksOptions, local: Tasks) {
+    const { role, log, metrics, concurrency, threads, onChange, isWatched = () => true } = options
+    this.#options = options
+    this.#local = local
+    this.#link = new RedisLink(url, SCRIPTS, log)
+    this.#store = new TaskStore(this.#link, options)
+    this.#channel = `${PREFIX}:${this.#link.commands.options.db ?? 0}:cancel` // of all databases
+    this.#kinds = new Kinds<Run>(concurrency, threads, metrics)
+    this.#waiting = waitingClient(url, SCRIPTS)
+    if (role !== 'web') this.#worker = new TaskWorker(this.#waiting, this.#kinds, options)
+    if (onChange && role !== 'worker') {
+      const tell = (ids: string[]) => this.#tell(ids, onChange)
+      this.#events = new TaskEvents(this.#waiting, isWatched, tell)
+    }
+    this.#lanes = new Lanes(this.#link.commands, concurrency, threads, (lane) => this.#serve(lane))
+    for (const definition of options.definitions) this.#lanes.for(this.#kinds.of(definition))
+    this.#pulse = new Pulse({
+      every: LOOK_EVERY,
+      beat: () => this.#look(),
+      health: this.#link.health,
+      reconnect: () => {
+        this.#link.reconnect()
+        this.#waiting.disconnect(true)
+      },
+    })
+    this.#link.events.on('message', (_channel, id) => this.#worker?.cancel(id))
+    metrics.gauge('tasks_running', 'Tasks that run.', () => this.#counts.running + local.size)
+    metrics.gauge('tasks_queued', 'Tasks that wait.', () => this.#counts.queued)
+    metrics.gauge(
+      'task_oldest_seconds',
+      'Age of the oldest that waits.',
+      () => this.#counts.age / 1_000,
+    )
+  }
+
+  async open(): Promise<void> {
+    await this.#link.connect(FIRST_WAIT, async () => {
+      if (this.#worker) await this.#link.events.subscribe(this.#channel)
+      await this.#look()
+    })
+    this.#pulse.start()
+  }
+
+  resume(): void {
+    this.#local.resume()
+    this.#isServing = true
+    for (const lane of this.#lanes) this.#serve(lane)
+  }
+
+  get size(): number {
+    return this.#local.size + this.#counts.queued + this.#counts.running
+  }
+
+  get problem(): string | undefined {
+    return this.#link.health.problem ?? this.#worker?.problem ?? this.#local.problem
+  }
+
+  async add(work: () => unknown): Promise<Task>
+  async add<P>(work: Definition<P> | Work<P>, payload: P, options?: AddOptions): Promise<Task>
+  async add<P>(work: Definition<P> | Work<P>, payload?: P, options?: AddOptions): Promise<Task> {
+    if (typeof work === 'function') return this.#local.add(work, payload as P, options)
+    const plan = planOf(this.#kinds, work, payload as P, options)
+    this.#checkOpen()
+    return this.#store.ask(this.#accept(plan, options?.after))
+  }
+
+  async find(id: string, owner?: string): Promise<Task | undefined> {
+    const local = await this.#local.find(id, owner)
+    if (local) return local
+    const record = await this.#store.ask(this.#store.find(id))
+    if (!record || (owner !== undefined && dataFrom(record).owner !== owner)) return undefined
+    return this.#store.ask(this.#store.show(record))
+  }
+
+  async list(options: ListOptions): Promise<Page> {
+    return listAll(this.#local, this.#store, options)
+  }
+
+  async result(id: string): Promise<{ type: string; body: string | Uint8Array } | undefined> {
+    if (await this.#local.find(id)) return this.#local.result(id)
+    const record = await this.#store.ask(this.#store.find(id))
+    const result = record && (await this.#store.ask(this.#store.result(record)))
+    return result === undefined ? undefined : { type: typeOf(result), body: bodyOf(result) }
+  }
+
+  async cancel(id: string): Promise<Task | undefined> {
+    if (await this.#local.find(id)) return this.#local.cancel(id)
+    const isCancelled = await this.#store.ask(this.#store.cancel(id, this.#channel))
+    return isCancelled ? this.find(id) : undefined
+  }
+
+  async retry(id: string, options: RetryOptions = {}): Promise<Task | undefined> {
+    if (await this.#local.find(id)) return this.#local.retry(id, options)
+    const { after, key } = options
+    this.#checkOpen()
+    const record = await this.#store.ask(this.#store.find(id))
+    if (!record) return undefined
+    const { owner = '' } = dataFrom(record)
+    const applicant = { id, owner, key: key === undefined ? '' : digestOf(key) }
+    const answer = await this.#store.ask(this.#store.revive(applicant, after ? HOLD : 0))
+    if (answer === undefined) return undefined
+    const { queue } = this.#lanes.of(id)
+    if (answer === 'queued') {
+      this.#kinds.find(record.name).figures.accepted.add()
+      this.#holds.begin({ queue, id, due: 0 }, after)
+    }
+    return this.find(id)
+  }
+
+  /** On all servers. */
+  async idle(): Promise<void> {
+    for (;;) {
+      await this.#local.idle()
+      await this.#look()
+      if (this.size === 0) return
+      await sleep(IDLE_EVERY)
+    }
+  }
+
+  async drain(milliseconds: number, isCrash = false): Promise<Task[]> {
+    this.#isDraining = true
+    const [lost] = await Promise.all([
+      this.#local.drain(milliseconds, isCrash),
+      this.#worker?.drain(milliseconds, isCrash),
+    ])
+    return lost
+  }
+
+  async close(): Promise<void> {
+    this.#pulse.stop()
+    this.#holds.close()
+    await Promise.all([this.#worker?.close(), this.#events?.close()])
+    this.#waiting.disconnect()
+    this.#link.close()
+  }
+
+  // Of tasks with one key the first is kept, and BullMQ takes a job only once: who was not told that it
+  // has been accepted may ask again.
+  async #accept(plan: Plan, after?: Promise<unknown>): Promise<Task> {
+    const { kind, name, owner = '', key } = plan
+    const policy = plan.policy ?? kind.policy
+    const lane = this.#lanes.for(kind)
+    const applicant = { id: newId(lane.name), owner, key: key === undefined ? '' : digestOf(key) }
+    const id = await this.#store.admit(applicant)
+    const known = key === undefined ? undefined : await this.#store.find(id)
+    if (known) return this.#repeat(known, plan)
+    const wait = after ? Math.max(policy.delay, HOLD) : policy.delay
+    await lane.queue.add(name, dataOf(plan, policy), jobOptions(policy, id, wait))
+    if (after) this.#holds.begin({ queue: lane.queue, id, due: Date.now() + policy.delay }, after)
+    kind.figures.accepted.add()
+    if (key === undefined) return new Run({ ...plan, policy }, false, id).snapshot()
+    return this.#repeat((await this.#store.find(id))!, plan) // another may have been first
+  }
+
+  async #repeat(known: TaskRecord, { digest }: Plan): Promise<Task> {
+    if (dataFrom(known).digest !== digest) throw new KeyReusedError()
+    return this.#store.show(known)
+  }
+
+  #serve(lane: Lane): void {
+    this.#events?.follow(lane.name)
+    if (this.#isServing) this.#worker?.serve(lane)
+  }
+
+  #checkOpen(): void {
+    if (this.#isDraining) throw new QueueFullError('the task queue is draining')
+  }
+
+  async #tell(ids: readonly string[], onChange: (changed: Changed) => void): Promise<void> {
+    try {
+      for (const changed of await this.#store.ask(this.#store.changed(ids))) onChange(changed)
+    } catch (error) {
+      this.#options.log.warn('changes of tasks are not told', { count: ids.length, error })
+    }
+  }
+
+  // A process that was away may not have heard of a cancel.
+  async #look(): Promise<void> {
+    this.#counts = await this.#store.look(this.#lanes.names)
+    const running = this.#worker?.running ?? []
+    for (const id of await this.#store.cancelled(running)) this.#worker?.cancel(id)
+  }
+}
