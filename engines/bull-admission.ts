@@ -23,7 +23,8 @@ local function count(owner)
     if redis.call('HEXISTS', at(id), 'finishedOn') == 0 and not isGone(id) then open = open + 1 end
   end
   redis.call('HSET', prefix..':open', owner, open)
-  redis.call('SET', prefix..':counted:'..owner, 1, 'PX', 500)
+  -- Not all the time, for that takes a while.
+  redis.call('SET', prefix..':counted:'..owner, 1, 'PX', 1 + math.floor(quota / 5))
   return open
 end
 

@@ -8,6 +8,7 @@
 //     PREFIX:number         the number of the newest
 //     PREFIX:keys           hash: the id of the task that has a key
 //     PREFIX:open           hash: tasks of an owner that have not ended, or more: counted again at the bound
+//     PREFIX:counted:OWNER  string: they were counted a moment ago
 //     PREFIX:results        sorted set: the tasks with a result that is not in their hash, by its time
 //     PREFIX:bytes          of these results
 //     PREFIX:result:ID      such a result

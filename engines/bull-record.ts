@@ -6,7 +6,7 @@ import { timestamp } from '../lib/clock.ts'
 import type { Failure } from '../lib/errors.ts'
 import type { Policy } from '../lib/kinds.ts'
 import type { Fields } from '../lib/log.ts'
-import type { Plan } from '../lib/run.ts'
+import type { Run } from '../lib/run.ts'
 import type { State, Task } from '../lib/task.ts'
 
 /** A job's `data`. */
@@ -67,22 +67,19 @@ export function newId(lane: string): string {
   return `${time}${randomBytes(6).toString('hex')}-${lane}`
 }
 
-export function dataOf({ payload, owner, fields, digest }: Plan, policy: Policy): JobData {
-  const delay = policy.delay || undefined
-  return { payload, owner, fields, digest, timeout: policy.timeout, delay }
+export function dataOf({ payload, owner, fields, digest, policy }: Run): JobData {
+  const { timeout, delay } = policy
+  return { payload, owner, fields, digest, timeout, delay: delay || undefined }
 }
 
 /** `wait`: milliseconds before it may be done. */
-export function jobOptions(
-  { attempts, backoff, priority }: Policy,
-  id: string,
-  wait: number,
-): JobsOptions {
+export function jobOptions({ id, createdAt, policy }: Run, wait: number): JobsOptions {
   return {
     jobId: id,
-    attempts,
-    backoff: { type: 'custom', delay: backoff },
-    priority: FIRST_PRIORITY - priority,
+    timestamp: createdAt,
+    attempts: policy.attempts,
+    backoff: { type: 'custom', delay: policy.backoff },
+    priority: FIRST_PRIORITY - policy.priority,
     delay: wait,
     stackTraceLimit: 0,
   }

@@ -101,6 +101,7 @@ class RedisTasks implements SharedTasks {
     for (const lane of this.#lanes) this.#serve(lane)
   }
 
+  /** On all servers, as it was a second ago. */
   get size(): number {
     return this.#local.size + this.#counts.queued + this.#counts.running
   }
@@ -115,6 +116,7 @@ class RedisTasks implements SharedTasks {
     if (typeof work === 'function') return this.#local.add(work, payload as P, options)
     const plan = planOf(this.#kinds, work, payload as P, options)
     this.#checkOpen()
+    options?.after?.catch(() => {}) // until the task is in Redis nobody else listens to it
     return this.#store.ask(this.#accept(plan, options?.after))
   }
 
@@ -146,6 +148,7 @@ class RedisTasks implements SharedTasks {
   async retry(id: string, options: RetryOptions = {}): Promise<Task | undefined> {
     if (await this.#local.find(id)) return this.#local.retry(id, options)
     const { after, key } = options
+    after?.catch(() => {}) // the same
     this.#checkOpen()
     const record = await this.#store.ask(this.#store.find(id))
     if (!record) return undefined
@@ -191,18 +194,19 @@ class RedisTasks implements SharedTasks {
   // Of tasks with one key the first is kept, and BullMQ takes a job only once: who was not told that it
   // has been accepted may ask again.
   async #accept(plan: Plan, after?: Promise<unknown>): Promise<Task> {
-    const { kind, name, owner = '', key } = plan
-    const policy = plan.policy ?? kind.policy
+    const { kind, owner = '', key } = plan
     const lane = this.#lanes.for(kind)
     const applicant = { id: newId(lane.name), owner, key: key === undefined ? '' : digestOf(key) }
     const id = await this.#store.admit(applicant)
     const known = key === undefined ? undefined : await this.#store.find(id)
     if (known) return this.#repeat(known, plan)
-    const wait = after ? Math.max(policy.delay, HOLD) : policy.delay
-    await lane.queue.add(name, dataOf(plan, policy), jobOptions(policy, id, wait))
-    if (after) this.#holds.begin({ queue: lane.queue, id, due: Date.now() + policy.delay }, after)
+    const run = new Run(plan, false, id)
+    const { delay } = run.policy
+    const wait = after ? Math.max(delay, HOLD) : delay
+    await lane.queue.add(run.name, dataOf(run), jobOptions(run, wait))
+    if (after) this.#holds.begin({ queue: lane.queue, id, due: run.createdAt + delay }, after)
     kind.figures.accepted.add()
-    if (key === undefined) return new Run({ ...plan, policy }, false, id).snapshot()
+    if (key === undefined) return run.snapshot()
     return this.#repeat((await this.#store.find(id))!, plan) // another may have been first
   }
 

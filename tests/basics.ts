@@ -48,12 +48,19 @@ export function broker(): string | undefined {
   return process.env.TEST_BUS_URL?.split(':')[0]
 }
 
+/** The same for tasks: a part of Redis that nobody has used, if `TEST_TASKS_URL` is set. */
+export function tasksUrl(): string | undefined {
+  const { TEST_TASKS_URL: url } = process.env
+  return url && `${url}/${databases++}`
+}
+
 let databases = 0 // that were used: no server finds what the one before has left
 
 function brokerEnv(): NodeJS.ProcessEnv {
   const { TEST_BUS_URL: url } = process.env
-  if (url === undefined) return {}
-  return { BUS_URL: broker() === 'redis' ? `${url}/${databases++}` : url }
+  const bus = url && (broker() === 'redis' ? `${url}/${databases++}` : url)
+  const tasks = tasksUrl()
+  return { ...(bus && { BUS_URL: bus }), ...(tasks && { TASKS_URL: tasks }) }
 }
 
 /** A promise, and what opens it. */

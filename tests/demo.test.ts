@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { renderBlocking } from '../jobs/render.ts'
 import { createLog } from '../lib/log.ts'
 import { type Json, jsonOf, latch, post, startApp, temporaryFolder, until } from './helpers.ts'
+import { alone } from './queue.ts'
 import { startGuarded } from './tokens.ts'
 
 const OUTSIDE = { x: 4, y: 4, zoom: 1_000 } // drawn in no time, however many iterations it might take
@@ -104,19 +105,23 @@ test('a picture without a thread waits behind no other job, since it has a slot 
   open()
 })
 
-test('a picture that would block is not drawn by a guarded server that finds it in the journal', async (t) => {
-  const folder = await temporaryFolder(t)
-  const env = { JOURNAL: join(folder, 'tasks.journal') }
-  const open = await startApp(t, env)
-  const view = { width: 16, height: 16, x: 0, y: 0, zoom: 1, iterations: 1 }
-  const after = new Promise(() => {}) // so it waits when the server stops
-  const { id } = await open.tasks.add(renderBlocking, view, { after })
-  await open.close(100)
+test(
+  'a picture that would block is not drawn by a guarded server that finds it in the journal',
+  alone('it has none'),
+  async (t) => {
+    const folder = await temporaryFolder(t)
+    const env = { JOURNAL: join(folder, 'tasks.journal') }
+    const open = await startApp(t, env)
+    const view = { width: 16, height: 16, x: 0, y: 0, zoom: 1, iterations: 1 }
+    const after = new Promise(() => {}) // so it waits when the server stops
+    const { id } = await open.tasks.add(renderBlocking, view, { after })
+    await open.close(100)
 
-  const { tasks } = await startGuarded(t, env)
-  await tasks.idle()
+    const { tasks } = await startGuarded(t, env)
+    await tasks.idle()
 
-  const task = await tasks.find(id)
-  assert.equal(task?.state, 'failed')
-  assert.match(task!.error!.message, /unknown task/)
-})
+    const task = await tasks.find(id)
+    assert.equal(task?.state, 'failed')
+    assert.match(task!.error!.message, /unknown task/)
+  },
+)

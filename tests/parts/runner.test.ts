@@ -8,13 +8,9 @@ import {
   QueueFullError,
   type Task,
   type TaskContext,
-  TaskQueue,
-  type TaskQueueOptions,
 } from '../../tasks.ts'
-import { fail, latch, silent, until } from '../basics.ts'
-
-const queue = (options: Partial<TaskQueueOptions> = {}) =>
-  new TaskQueue({ concurrency: 8, capacity: 100, keep: 100, log: silent, ...options })
+import { fail, latch, until } from '../basics.ts'
+import { alone, startQueue } from '../queue.ts'
 
 const nothing = undefined
 
@@ -24,28 +20,32 @@ const flaky = (failures: number) => {
   return () => (++calls <= failures ? fail(new Error(`no ${calls}`)) : calls)
 }
 
-test('T20: a task that fails twice and then succeeds shows it', async () => {
-  const seen: Pick<Task, 'state' | 'attempt' | 'error'>[] = []
-  const tasks = queue({ onChange: (changed) => seen.push(changed.snapshot()) })
-  const { id } = await tasks.add(flaky(2), nothing, { attempts: 3, backoff: 1 })
-  await tasks.idle()
+test(
+  'T20: a task that fails twice and then succeeds shows it',
+  alone('the newest state is told, not each'),
+  async (t) => {
+    const seen: Pick<Task, 'state' | 'attempt' | 'error'>[] = []
+    const tasks = await startQueue(t, { onChange: (changed) => seen.push(changed.snapshot()) })
+    const { id } = await tasks.add(flaky(2), nothing, { attempts: 3, backoff: 1 })
+    await tasks.idle()
 
-  const states = seen.map(({ state, attempt, error }) => [state, attempt, error?.message ?? null])
-  const distinct = states.filter((state, i) => String(state) !== String(states[i - 1]))
-  assert.deepEqual(distinct, [
-    ['queued', 0, null],
-    ['running', 1, null],
-    ['queued', 1, 'no 1'],
-    ['running', 2, null],
-    ['queued', 2, 'no 2'],
-    ['running', 3, null],
-    ['succeeded', 3, null],
-  ])
-  assert.equal((await tasks.find(id))?.result, 3)
-})
+    const states = seen.map(({ state, attempt, error }) => [state, attempt, error?.message ?? null])
+    const distinct = states.filter((state, i) => String(state) !== String(states[i - 1]))
+    assert.deepEqual(distinct, [
+      ['queued', 0, null],
+      ['running', 1, null],
+      ['queued', 1, 'no 1'],
+      ['running', 2, null],
+      ['queued', 2, 'no 2'],
+      ['running', 3, null],
+      ['succeeded', 3, null],
+    ])
+    assert.equal((await tasks.find(id))?.result, 3)
+  },
+)
 
-test('attempts that are used up fail the task with the last error', async () => {
-  const tasks = queue()
+test('attempts that are used up fail the task with the last error', async (t) => {
+  const tasks = await startQueue(t)
   const { id } = await tasks.add(flaky(9), nothing, { attempts: 3, backoff: 0 })
   await tasks.idle()
   const task = await tasks.find(id)
@@ -53,8 +53,8 @@ test('attempts that are used up fail the task with the last error', async () => 
   assert.equal(task?.error?.message, 'no 3')
 })
 
-test('a task that waits for its retry holds no slot, and says when it is due', async () => {
-  const tasks = queue({ concurrency: 1 })
+test('a task that waits for its retry holds no slot, and says when it is due', async (t) => {
+  const tasks = await startQueue(t, { concurrency: 1 })
   const work = () => fail(new Error('no'))
   const { id } = await tasks.add(work, nothing, { attempts: 2, backoff: 3_600_000 })
   const other = await tasks.add(() => 'ran')
@@ -67,8 +67,8 @@ test('a task that waits for its retry holds no slot, and says when it is due', a
   await tasks.idle()
 })
 
-test('a NonRetryableError fails at once, whatever is left', async () => {
-  const tasks = queue()
+test('a NonRetryableError fails at once, whatever is left', async (t) => {
+  const tasks = await startQueue(t)
   const work = () => fail(new NonRetryableError('the address does not exist'))
   const { id } = await tasks.add(work, nothing, { attempts: 5, backoff: 0 })
   await tasks.idle()
@@ -77,17 +77,17 @@ test('a NonRetryableError fails at once, whatever is left', async () => {
   assert.equal(task?.error?.name, 'NonRetryableError')
 })
 
-test('an option for one task goes before its definition’s', async () => {
+test('an option for one task goes before its definition’s', async (t) => {
   const definition = defineTask('flaky', flaky(1), { attempts: 1, backoff: 0 })
-  const tasks = queue({ definitions: [definition] })
+  const tasks = await startQueue(t, { definitions: [definition] })
   const { id, attempts } = await tasks.add(definition, nothing, { attempts: 2 })
   await tasks.idle()
   assert.equal(attempts, 2)
   assert.equal((await tasks.find(id))?.state, 'succeeded')
 })
 
-test('T5: past its timeout a task that listens is failed, and its signal says why', async () => {
-  const tasks = queue()
+test('T5: past its timeout a task that listens is failed, and its signal says why', async (t) => {
+  const tasks = await startQueue(t)
   let reason: unknown
   const { id } = await tasks.add(
     async (_payload: undefined, context) => {
@@ -104,8 +104,8 @@ test('T5: past its timeout a task that listens is failed, and its signal says wh
   assert.match(String(reason), /within 5 ms/)
 })
 
-test('T6: past its timeout a task that does not listen keeps its slot, and no retry starts before it returns', async () => {
-  const tasks = queue({ concurrency: 2 })
+test('T6: past its timeout a task that does not listen keeps its slot, and no retry starts before it returns', async (t) => {
+  const tasks = await startQueue(t, { concurrency: 2 })
   const { opened, open } = latch()
   let running = 0
   let most = 0
@@ -127,8 +127,8 @@ test('T6: past its timeout a task that does not listen keeps its slot, and no re
   assert.deepEqual([task?.state, task?.attempt, task?.result, most], ['succeeded', 2, 2, 1])
 })
 
-test('a timeout decides, also when the function returns later', async () => {
-  const tasks = queue()
+test('a timeout decides, also when the function returns later', async (t) => {
+  const tasks = await startQueue(t)
   const { opened, open } = latch()
   const { id } = await tasks.add(() => opened.then(() => 'late'), nothing, { timeout: 1 })
   await until(async () => (await tasks.find(id))?.cancelling)
@@ -138,8 +138,8 @@ test('a timeout decides, also when the function returns later', async () => {
   assert.deepEqual([task?.state, task?.result, task?.cancelling], ['failed', null, false])
 })
 
-test('T11: cancelled before its start, a task never runs', async () => {
-  const tasks = queue({ concurrency: 1 })
+test('T11: cancelled before its start, a task never runs', async (t) => {
+  const tasks = await startQueue(t, { concurrency: 1 })
   const { opened, open } = latch()
   let runs = 0
   await tasks.add(() => opened)
@@ -153,8 +153,8 @@ test('T11: cancelled before its start, a task never runs', async () => {
   assert.equal(runs, 0)
 })
 
-test('T11: cancelled while it waits for its reply, a task never runs', async () => {
-  const tasks = queue()
+test('T11: cancelled while it waits for its reply, a task never runs', async (t) => {
+  const tasks = await startQueue(t)
   const reply = latch()
   let runs = 0
   const { id } = await tasks.add(() => runs++, nothing, { after: reply.opened })
@@ -165,8 +165,8 @@ test('T11: cancelled while it waits for its reply, a task never runs', async () 
   assert.equal(runs, 0)
 })
 
-test('T11: cancelled while it runs, a task is `cancelling` until its function returns', async () => {
-  const tasks = queue()
+test('T11: cancelled while it runs, a task is `cancelling` until its function returns', async (t) => {
+  const tasks = await startQueue(t)
   const { opened, open } = latch()
   const { id } = await tasks.add(() => opened.then(() => 'done after all'))
   await until(async () => (await tasks.find(id))?.state === 'running')
@@ -181,8 +181,8 @@ test('T11: cancelled while it runs, a task is `cancelling` until its function re
   assert.deepEqual([task?.state, task?.cancelling, task?.result], ['cancelled', false, null])
 })
 
-test('T11: what has ended, or is unknown, can not be cancelled', async () => {
-  const tasks = queue()
+test('T11: what has ended, or is unknown, can not be cancelled', async (t) => {
+  const tasks = await startQueue(t)
   const { id } = await tasks.add(() => 'fine')
   await tasks.idle()
   assert.equal(await tasks.cancel(id), undefined)
@@ -190,9 +190,9 @@ test('T11: what has ended, or is unknown, can not be cancelled', async () => {
   assert.equal((await tasks.find(id))?.state, 'succeeded')
 })
 
-test('T11: cancelled in the same turn in which it ends, a task has one end', async () => {
+test('T11: cancelled in the same turn in which it ends, a task has one end', async (t) => {
   const ends: string[] = []
-  const tasks = queue({
+  const tasks = await startQueue(t, {
     onChange: (changed) => {
       const { endedAt, state } = changed.snapshot()
       if (endedAt) ends.push(state)
@@ -204,11 +204,12 @@ test('T11: cancelled in the same turn in which it ends, a task has one end', asy
   open()
   const cancelled = await tasks.cancel(id)
   await tasks.idle()
+  await until(() => ends.length > 0)
   assert.deepEqual(ends, [cancelled ? 'cancelled' : 'succeeded'])
 })
 
-test('a cancel takes a retry away', async () => {
-  const tasks = queue()
+test('a cancel takes a retry away', async (t) => {
+  const tasks = await startQueue(t)
   const { opened, open } = latch()
   const work = () => opened.then(() => fail(new Error('no')))
   const { id } = await tasks.add(work, nothing, { attempts: 5, backoff: 0 })
@@ -219,8 +220,8 @@ test('a cancel takes a retry away', async () => {
   assert.equal((await tasks.find(id))?.state, 'cancelled')
 })
 
-test('one that failed or was cancelled runs again under its id, as if it were new', async () => {
-  const tasks = queue()
+test('one that failed or was cancelled runs again under its id, as if it were new', async (t) => {
+  const tasks = await startQueue(t)
   const { id, createdAt } = await tasks.add(flaky(1))
   await tasks.idle()
   const again = await tasks.retry(id)
@@ -232,8 +233,8 @@ test('one that failed or was cancelled runs again under its id, as if it were ne
   assert.equal((await tasks.list({ limit: 10 })).tasks.length, 1)
 })
 
-test('a retry is refused when the queue is full, and waits for its reply', async () => {
-  const tasks = queue({ capacity: 1 })
+test('a retry is refused when the queue is full, and waits for its reply', async (t) => {
+  const tasks = await startQueue(t, { capacity: 1 })
   const { id } = await tasks.add(flaky(1))
   await tasks.idle()
   const hold = latch()
@@ -249,8 +250,8 @@ test('a retry is refused when the queue is full, and waits for its reply', async
   assert.equal((await tasks.find(id))?.state, 'succeeded')
 })
 
-test('a retry that is asked for twice with one key happens once', async () => {
-  const tasks = queue()
+test('a retry that is asked for twice with one key happens once', async (t) => {
+  const tasks = await startQueue(t)
   let runs = 0
   const { id } = await tasks.add(() => fail(new Error(`no ${++runs}`)))
   await tasks.idle()
@@ -261,8 +262,8 @@ test('a retry that is asked for twice with one key happens once', async () => {
   assert.equal(runs, 3)
 })
 
-test('a delayed task holds no slot, says when it is due, and runs then', async () => {
-  const tasks = queue({ concurrency: 1 })
+test('a delayed task holds no slot, says when it is due, and runs then', async (t) => {
+  const tasks = await startQueue(t, { concurrency: 1 })
   const order: string[] = []
   const { runAt, createdAt } = await tasks.add(() => order.push('delayed'), nothing, { delay: 20 })
   await tasks.add(() => order.push('at once'))
@@ -271,24 +272,28 @@ test('a delayed task holds no slot, says when it is due, and runs then', async (
   assert.equal(Date.parse(runAt!) - Date.parse(createdAt), 20)
 })
 
-test('a higher priority goes first, and within one who came first', async () => {
-  const tasks = queue({ concurrency: 1 })
+test('a higher priority goes first, and within one who came first', async (t) => {
+  const tasks = await startQueue(t, { concurrency: 1 })
   const order: string[] = []
   const add = (name: string, priority: number) =>
     tasks.add(() => order.push(name), nothing, { priority })
+  const { opened, open } = latch()
+  const first = await tasks.add(() => opened)
+  await until(async () => (await tasks.find(first.id))?.state === 'running')
   await add('c', 0)
   await add('d', 0)
   await add('a', 5)
   await add('e', -5)
   await add('b', 5)
+  open()
   await tasks.idle()
   assert.deepEqual(order, ['a', 'b', 'c', 'd', 'e'])
 })
 
-test('T19: one key is one task, concurrently and afterwards; for something else it is refused', async () => {
+test('T19: one key is one task, concurrently and afterwards; for something else it is refused', async (t) => {
   let runs = 0
   const count = defineTask('count', (_n: number) => ++runs)
-  const tasks = queue()
+  const tasks = await startQueue(t)
   const adds = Array.from({ length: 5 }, () => tasks.add(count, 1, { key: 'k' }))
   const ids = new Set((await Promise.all(adds)).map(({ id }) => id))
   await tasks.idle()
@@ -297,9 +302,11 @@ test('T19: one key is one task, concurrently and afterwards; for something else 
   await assert.rejects(tasks.add(count, 2, { key: 'k' }), { name: 'KeyReusedError' })
 })
 
-test('T8: of a million progress calls few are told, the last one always', async () => {
+test('T8: of a million progress calls few are told, the last one always', async (t) => {
   const seen: unknown[] = []
-  const tasks = queue({ onChange: (changed) => seen.push(changed.snapshot().progress) })
+  const tasks = await startQueue(t, {
+    onChange: (changed) => seen.push(changed.snapshot().progress),
+  })
   const { id } = await tasks.add((_payload: undefined, context) => {
     for (let i = 1; i <= 1_000_000; i++) context.progress(i / 1_000_000)
   }, nothing)
@@ -324,8 +331,8 @@ const said: [what: string, fraction: unknown, note: unknown, progress: unknown, 
   ]
 
 for (const [what, fraction, note, progress, shown] of said) {
-  test(`T9: progress with ${what} harms nobody`, async () => {
-    const tasks = queue()
+  test(`T9: progress with ${what} harms nobody`, async (t) => {
+    const tasks = await startQueue(t)
     const { id } = await tasks.add((_payload: undefined, context) => {
       context.progress(fraction as number, note as string)
     }, nothing)
@@ -335,8 +342,8 @@ for (const [what, fraction, note, progress, shown] of said) {
   })
 }
 
-test('T10: progress after the end is not heard', async () => {
-  const tasks = queue()
+test('T10: progress after the end is not heard', async (t) => {
+  const tasks = await startQueue(t)
   let tell = (_fraction: number) => {}
   const { id } = await tasks.add((_payload: undefined, context) => {
     tell = (fraction) => context.progress(fraction)
@@ -347,10 +354,10 @@ test('T10: progress after the end is not heard', async () => {
   assert.equal((await tasks.find(id))?.progress, 0.5)
 })
 
-test('a task that blocks the event loop is named, with the time', async () => {
+test('a task that blocks the event loop is named, with the time', async (t) => {
   const lines: string[] = []
   const log = createLog('warn', (line) => lines.push(line), JSON.stringify)
-  const tasks = queue({ log, blockedMs: 20 })
+  const tasks = await startQueue(t, { log, blockedMs: 20 })
   const { id } = await tasks.add(function crunch() {
     const until = performance.now() + 40
     while (performance.now() < until);
@@ -362,8 +369,8 @@ test('a task that blocks the event loop is named, with the time', async () => {
   assert.deepEqual([blocked.task, blocked.name], [id, 'crunch'])
 })
 
-test('when every slot has a task past its timeout, the queue says so', async () => {
-  const tasks = queue({ concurrency: 2 })
+test('when every slot has a task past its timeout, the queue says so', async (t) => {
+  const tasks = await startQueue(t, { concurrency: 2 })
   const { opened, open } = latch()
   await tasks.add(() => opened, nothing, { timeout: 1 })
   await until(async () => (await tasks.list({ limit: 1 })).tasks[0]?.cancelling)
@@ -379,31 +386,35 @@ test('when every slot has a task past its timeout, the queue says so', async () 
   assert.equal(tasks.problem, undefined)
 })
 
-test('T22, X12: a clock that is set back or forward changes no delay, no backoff and no timeout', async (t) => {
-  const real = Date.now
-  t.after(() => {
-    Date.now = real
-  })
-  const metrics = new Metrics()
-  const tasks = queue({ metrics })
-  const slow = (_payload: undefined, context: TaskContext) => context.sleep(3_600_000)
-  for (const hours of [-1, 1, -1_000]) {
-    const delayed = await tasks.add(() => 'ran', nothing, { delay: 5 })
-    const late = await tasks.add(slow, nothing, { timeout: 5 })
-    const again = await tasks.add(flaky(1), nothing, { attempts: 2, backoff: 5 })
-    Date.now = () => real() + hours * 3_600_000
-    await tasks.idle()
-    const states = [delayed, late, again].map(async ({ id }) => (await tasks.find(id))?.state)
-    assert.deepEqual(await Promise.all(states), ['succeeded', 'failed', 'succeeded'])
-  }
-  assert.doesNotMatch(metrics.text(), / -|NaN/)
-})
+test(
+  'T22, X12: a clock that is set back or forward changes no delay, no backoff and no timeout',
+  alone('servers have to agree on the time'),
+  async (t) => {
+    const real = Date.now
+    t.after(() => {
+      Date.now = real
+    })
+    const metrics = new Metrics()
+    const tasks = await startQueue(t, { metrics })
+    const slow = (_payload: undefined, context: TaskContext) => context.sleep(3_600_000)
+    for (const hours of [-1, 1, -1_000]) {
+      const delayed = await tasks.add(() => 'ran', nothing, { delay: 5 })
+      const late = await tasks.add(slow, nothing, { timeout: 5 })
+      const again = await tasks.add(flaky(1), nothing, { attempts: 2, backoff: 5 })
+      Date.now = () => real() + hours * 3_600_000
+      await tasks.idle()
+      const states = [delayed, late, again].map(async ({ id }) => (await tasks.find(id))?.state)
+      assert.deepEqual(await Promise.all(states), ['succeeded', 'failed', 'succeeded'])
+    }
+    assert.doesNotMatch(metrics.text(), / -|NaN/)
+  },
+)
 
-test('cancels and retries that come together leave one task, in or out of the line', async () => {
+test('cancels and retries that come together leave one task, in or out of the line', async (t) => {
   for (const isDefined of [false, true]) {
     let live = 0
     let most = 0
-    const tasks = queue({ concurrency: 4 })
+    const tasks = await startQueue(t, { concurrency: 4 })
     const work = async () => {
       most = Math.max(most, ++live)
       await new Promise(setImmediate)
