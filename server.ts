@@ -15,7 +15,8 @@ import { loadBus, loadTasks } from './lib/engines.ts'
 import { fileRoutes } from './lib/files.ts'
 import { upgradeRequired } from './lib/gate.ts'
 import { HttpServer } from './lib/http.ts'
-import { Journal } from './lib/journal.ts'
+import type { Journal } from './lib/journal.ts'
+import { openJournal } from './lib/journal-choice.ts'
 import { repairJournal } from './lib/journal-repair.ts'
 import type { Changed } from './lib/ledger.ts'
 import { createLog, type Log } from './lib/log.ts'
@@ -68,9 +69,7 @@ const STATIC = fileURLToPath(new URL('static/', import.meta.url))
 export async function createApp(settings: Settings, additions: Additions = {}): Promise<App> {
   const log = additions.log ?? createLog(settings.logLevel)
   const metrics = new Metrics()
-  const { journal: path, tasksUrl } = settings
-  const isJournaled = path !== undefined && tasksUrl === undefined // else tasks are in Redis
-  const journal = isJournaled ? await Journal.open(path, { log, metrics }) : undefined
+  const journal = await openJournal(settings, { log, metrics })
   try {
     return await compose(settings, additions, { log, metrics, journal })
   } catch (error) {
@@ -93,6 +92,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   // Of what there is, for one user; on an open server names are free.
   const bus = await loadBus(settings.busUrl, { ...settings, log })
   const shareOf = (all: number) => (auth.isOpen ? all : Math.max(1, Math.floor(all / 4)))
+  const isWorker = settings.role === 'worker'
   let isDraining = false
 
   const jobs = {
@@ -123,7 +123,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     ...base,
     origins,
     bus,
-    path: '/ws',
+    path: isWorker ? '' : '/ws', // no path is empty
     maxConnectionsPerUser: shareOf(settings.maxConnections),
     isDraining: () => isDraining,
     addressOf: (req) => clientAddress(req, settings.trustProxy),
@@ -132,13 +132,14 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   })
 
   const files = fileRoutes(additions.files ?? STATIC)
-  const own = createRoutes({ auth, tasks, hub, jobs, log, metrics, isDraining: () => isDraining })
+  const parts = { auth, tasks, hub, jobs, log, metrics, isDraining: () => isDraining }
+  const own = isWorker ? createProbes(parts) : createRoutes(parts)
   const http = new HttpServer({
     ...settings,
     log,
     metrics,
     origins,
-    router: new Router({ ...files, ...own, ...additions.routes }),
+    router: new Router(isWorker ? own : { ...files, ...own, ...additions.routes }),
     maxConnections: settings.maxConnections + HTTP_CONNECTIONS,
     isDraining: () => isDraining,
     translate: toHttpError,
@@ -154,6 +155,7 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   tasks.resume()
   log.info('listening', { url })
   if (auth.isOpen) log.warn('open: a user is whoever they say, since there is no AUTH_SECRET')
+  if (isShared && !bus) log.warn('what tasks publish stays on their server: there is no BUS_URL')
 
   let closing: Promise<boolean> | undefined
   const close = (milliseconds = settings.drainSeconds * 1_000, isCrash = false) =>
@@ -188,7 +190,7 @@ interface Parts {
   readonly isDraining: () => boolean
 }
 
-function createRoutes({ auth, tasks, hub, jobs, log, metrics, isDraining }: Parts): Routes {
+function createRoutes({ auth, tasks, jobs, log, isDraining, ...rest }: Parts): Routes {
   const demo = demoHandlers({ tasks, jobs, log, isOpen: auth.isOpen, isDraining })
   const about = taskHandlers(tasks)
   return {
@@ -201,16 +203,27 @@ function createRoutes({ auth, tasks, hub, jobs, log, metrics, isDraining }: Part
     'DELETE /tasks/:id': about.cancel,
     'POST /tasks/:id/retry': about.retry,
     'POST /ticket': makeTicket,
-    'GET /healthz': () => json(200, { status: 'ok' }),
-    'GET /readyz': showReadiness,
-    'GET /metrics': showFigures,
     'GET /ws': refusePlain,
+    ...createProbes({ tasks, isDraining, ...rest }),
   }
 
   function makeTicket(request: Request): Reply {
     const ticket = auth.ticketFor(request.authenticate())
     if (ticket !== undefined) return json(200, { ticket }, { 'cache-control': 'no-store' })
     throw new HttpError(404, 'an open server has no tickets, nor needs any')
+  }
+
+  function refusePlain({ path }: Request): Reply {
+    throw path === '/ws' ? upgradeRequired() : new HttpError(404)
+  }
+}
+
+/** All that a worker answers. */
+function createProbes({ tasks, hub, metrics, isDraining }: Omit<Parts, 'auth' | 'jobs' | 'log'>) {
+  return {
+    'GET /healthz': () => json(200, { status: 'ok' }),
+    'GET /readyz': showReadiness,
+    'GET /metrics': showFigures,
   }
 
   function showReadiness(): Reply {
@@ -222,10 +235,6 @@ function createRoutes({ auth, tasks, hub, jobs, log, metrics, isDraining }: Part
   function showFigures(request: Request): Reply {
     if (request.authenticate().isAdmin) return metrics.page()
     throw new HttpError(403, 'expected the token of an admin')
-  }
-
-  function refusePlain({ path }: Request): Reply {
-    throw path === '/ws' ? upgradeRequired() : new HttpError(404)
   }
 }
 

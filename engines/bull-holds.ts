@@ -4,9 +4,6 @@
 import type { Queue } from 'bullmq'
 import { whenOver } from '../lib/within.ts'
 
-/** Milliseconds of delay. */
-export const HOLD = 30_000
-
 interface Held {
   readonly queue: Queue
   readonly id: string
@@ -15,14 +12,20 @@ interface Held {
 }
 
 export class Holds {
+  /** Milliseconds by which a task is delayed that waits. */
+  readonly delay: number
   readonly #held = new Set<Held>()
   #timer: NodeJS.Timeout | undefined
 
-  /** Puts a task that is delayed in line: when `after` is over, for which it is delayed by `HOLD`. */
+  constructor(delay: number) {
+    this.delay = delay
+  }
+
+  /** Puts a task that is delayed in line: when `after` is over, if it waits for that. */
   begin(held: Held, after: Promise<unknown> | undefined): void {
     if (!after) return go(held)
     this.#held.add(held)
-    this.#timer ??= setInterval(() => this.#extend(), HOLD / 3).unref()
+    this.#timer ??= setInterval(() => this.#extend(), this.delay / 3).unref()
     whenOver(after, () => this.#release(held))
   }
 
@@ -37,10 +40,10 @@ export class Holds {
 
   #extend(): void {
     for (const { queue, id, due } of this.#held) {
-      if (due > Date.now() + HOLD) continue
+      if (due > Date.now() + this.delay) continue
       queue
         .getBackend()
-        .changeDelay(id, HOLD)
+        .changeDelay(id, this.delay)
         .catch(() => {}) // the same
     }
   }

@@ -8,7 +8,6 @@ import type { Definition, Work } from '../lib/definition.ts'
 import { digestOf } from '../lib/digest.ts'
 import type { TasksOptions } from '../lib/engines.ts'
 import { Kinds } from '../lib/kinds.ts'
-import type { Changed } from '../lib/ledger.ts'
 import { type AddOptions, KeyReusedError, planOf, type RetryOptions } from '../lib/plan.ts'
 import type { SharedTasks, Tasks } from '../lib/queue.ts'
 import { bodyOf, typeOf } from '../lib/result.ts'
@@ -16,7 +15,7 @@ import { type Plan, Run } from '../lib/run.ts'
 import type { ListOptions, Page } from '../lib/store.ts'
 import type { Task } from '../lib/task.ts'
 import { TaskEvents } from './bull-events.ts'
-import { HOLD, Holds } from './bull-holds.ts'
+import { Holds } from './bull-holds.ts'
 import { PREFIX } from './bull-keys.ts'
 import { type Lane, Lanes } from './bull-lanes.ts'
 import { listAll } from './bull-list.ts'
@@ -36,14 +35,13 @@ export function tasksOf(url: string, options: TasksOptions, local: Tasks): Share
 }
 
 class RedisTasks implements SharedTasks {
-  readonly #options: TasksOptions
   readonly #local: Tasks
   readonly #link: TaskLink
   readonly #store: TaskStore
   readonly #channel: string
   readonly #kinds: Kinds<Run>
   readonly #lanes: Lanes
-  readonly #holds = new Holds()
+  readonly #holds: Holds
   readonly #waiting: WaitingClient // what is done is told over it, and BullMQ makes copies of it, to wait on
   readonly #worker: TaskWorker | undefined
   readonly #events: TaskEvents | undefined
@@ -53,9 +51,9 @@ class RedisTasks implements SharedTasks {
   #counts: Counts = { queued: 0, running: 0, age: 0 }
 
   constructor(url: string, options: TasksOptions, local: Tasks) {
-    const { role, log, metrics, concurrency, threads, onChange, isWatched = () => true } = options
-    this.#options = options
+    const { role, log, metrics, concurrency, threads, onChange } = options
     this.#local = local
+    this.#holds = new Holds(options.lockSeconds * 1_000)
     this.#link = new RedisLink(url, SCRIPTS, log)
     this.#store = new TaskStore(this.#link, options)
     this.#channel = `${PREFIX}:${this.#link.commands.options.db ?? 0}:cancel` // of all databases
@@ -63,8 +61,7 @@ class RedisTasks implements SharedTasks {
     this.#waiting = waitingClient(url, SCRIPTS)
     if (role !== 'web') this.#worker = new TaskWorker(this.#waiting, this.#kinds, options)
     if (onChange && role !== 'worker') {
-      const tell = (ids: string[]) => this.#tell(ids, onChange)
-      this.#events = new TaskEvents(this.#waiting, isWatched, tell)
+      this.#events = new TaskEvents(this.#waiting, this.#store, options, onChange)
     }
     this.#lanes = new Lanes(this.#link.commands, concurrency, threads, (lane) => this.#serve(lane))
     for (const definition of options.definitions) this.#lanes.for(this.#kinds.of(definition))
@@ -154,7 +151,9 @@ class RedisTasks implements SharedTasks {
     if (!record) return undefined
     const { owner = '' } = dataFrom(record)
     const applicant = { id, owner, key: key === undefined ? '' : digestOf(key) }
-    const answer = await this.#store.ask(this.#store.revive(applicant, after ? HOLD : 0))
+    const answer = await this.#store.ask(
+      this.#store.revive(applicant, after ? this.#holds.delay : 0),
+    )
     if (answer === undefined) return undefined
     const { queue } = this.#lanes.of(id)
     if (answer === 'queued') {
@@ -202,7 +201,7 @@ class RedisTasks implements SharedTasks {
     if (known) return this.#repeat(known, plan)
     const run = new Run(plan, false, id)
     const { delay } = run.policy
-    const wait = after ? Math.max(delay, HOLD) : delay
+    const wait = after ? Math.max(delay, this.#holds.delay) : delay
     await lane.queue.add(run.name, dataOf(run), jobOptions(run, wait))
     if (after) this.#holds.begin({ queue: lane.queue, id, due: run.createdAt + delay }, after)
     kind.figures.accepted.add()
@@ -216,20 +215,13 @@ class RedisTasks implements SharedTasks {
   }
 
   #serve(lane: Lane): void {
+    if (!this.#isServing) return
     this.#events?.follow(lane.name)
-    if (this.#isServing) this.#worker?.serve(lane)
+    this.#worker?.serve(lane)
   }
 
   #checkOpen(): void {
     if (this.#isDraining) throw new QueueFullError('the task queue is draining')
-  }
-
-  async #tell(ids: readonly string[], onChange: (changed: Changed) => void): Promise<void> {
-    try {
-      for (const changed of await this.#store.ask(this.#store.changed(ids))) onChange(changed)
-    } catch (error) {
-      this.#options.log.warn('changes of tasks are not told', { count: ids.length, error })
-    }
   }
 
   // A process that was away may not have heard of a cancel.

@@ -7,7 +7,9 @@ import { unprocessable } from './reply.ts'
 export function wholeOf(query: URLSearchParams, name: string, least: number, most: number) {
   const text = textOf(query, name)
   if (text === undefined) return undefined
-  if (/^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text)
+  const isShort = text.length <= Math.max(9, String(most).length)
+  const value = /^\d+$/.test(text) && isShort ? Number(text) : Number.NaN
+  if (value >= least && value <= most) return value
   throw unprocessable(name, `expected a whole number from ${least} to ${most}`)
 }
 

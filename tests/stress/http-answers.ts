@@ -241,7 +241,10 @@ function isFlag(query: HttpRequest['query'], name: string): boolean {
 function isWhole(query: HttpRequest['query'], name: string, least: number, most: number): boolean {
   const values = all(query, name)
   const isRight = (text: string) =>
-    /^[0-9]{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most
+    /^[0-9]+$/.test(text) &&
+    text.length <= Math.max(9, String(most).length) &&
+    Number(text) >= least &&
+    Number(text) <= most
   return values.length <= 1 && values.every(isRight)
 }
 
