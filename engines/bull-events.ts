@@ -1,24 +1,23 @@
-// What happens to tasks, wherever they are done: BullMQ's events say which task it was, and its newest
-// state is read for those who watch. An event that comes twice, or late, tells nothing twice, nor old.
+// What happens to tasks, wherever they are done: BullMQ's streams of events say which task it was, and its
+// newest state is read for those who watch. An event that comes twice, or late, tells nothing twice, nor old.
 
-import { QueueEvents } from 'bullmq'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { Batcher } from '../lib/batcher.ts'
 import { digestOf } from '../lib/digest.ts'
 import type { TasksOptions } from '../lib/engines.ts'
 import type { Changed } from '../lib/ledger.ts'
 import { Recent } from '../lib/recent.ts'
-import { within } from '../lib/within.ts'
-import { PREFIX } from './bull-keys.ts'
+import { jobKey } from './bull-keys.ts'
 import type { TaskStore } from './bull-store.ts'
 
 const EVERY = 20 // milliseconds between two reads
+const AT_ONCE = 1_000 // events
+const WAIT = 1_000 // milliseconds for the next event
+const LOOK_EVERY = 50 // milliseconds, whether somebody watches
+const BEFORE = 1 // seconds before somebody was seen to watch, which may be a little late
 const REMEMBERED = 60_000 // milliseconds for what was told, of
 const MAX_TOLD = 1_000 // tasks
-const CLOSE_TIME = 1_000 // milliseconds
-
-// `cancelling` is ours.
-const EVENTS = ['waiting', 'delayed', 'active', 'progress', 'completed', 'failed', 'cancelling']
 
 export class TaskEvents {
   readonly #client: Redis
@@ -27,10 +26,11 @@ export class TaskEvents {
   readonly #onChange: (changed: Changed) => void
   readonly #changed = new Batcher<string>(EVERY, (ids) => this.#read(ids))
   readonly #told = new Recent<string>(REMEMBERED, MAX_TOLD)
-  readonly #lanes = new Map<string, QueueEvents>()
+  readonly #streams = new Map<string, string | undefined>() // to where each was read
+  #reading: Promise<void> | undefined
   #isClosed = false
 
-  /** `client`: BullMQ makes a copy of it for each lane, to wait on. */
+  /** `client` is its own, to wait on. */
   constructor(
     client: Redis,
     store: TaskStore,
@@ -45,26 +45,55 @@ export class TaskEvents {
 
   /** Twice is once. */
   follow(lane: string): void {
-    if (this.#lanes.has(lane)) return
-    const { isWatched = () => true } = this.#options
-    const events = new QueueEvents(lane, {
-      connection: this.#client,
-      prefix: PREFIX,
-      skipVersionCheck: true,
-    })
-    events.on('error', () => {}) // `Health` says it; it reads on where it was
-    for (const name of EVENTS) {
-      events.on(name as 'waiting', ({ jobId }) => {
-        if (isWatched()) this.#changed.add(jobId, jobId)
-      })
-    }
-    this.#lanes.set(lane, events)
+    const key = jobKey(lane, 'events')
+    if (!this.#streams.has(key)) this.#streams.set(key, undefined)
+    this.#reading ??= this.#readOn()
   }
 
-  async close(): Promise<void> {
-    const all = [...this.#lanes.values()]
-    await within(CLOSE_TIME, Promise.all(all.map((events) => events.close())))
+  /** Its connection may lead nowhere: tries to get another. */
+  reconnect(): void {
+    this.#client.disconnect(true)
+  }
+
+  close(): void {
     this.#isClosed = true
+    this.#client.disconnect()
+  }
+
+  async #readOn(): Promise<void> {
+    const { isWatched = () => true } = this.#options
+    while (!this.#isClosed) {
+      try {
+        if (isWatched()) await this.#readNext()
+        else await this.#rest()
+      } catch {
+        await sleep(WAIT) // Redis is away, as `Health` says
+      }
+    }
+  }
+
+  async #rest(): Promise<void> {
+    for (const key of this.#streams.keys()) this.#streams.set(key, undefined)
+    await sleep(LOOK_EVERY)
+  }
+
+  async #readNext(): Promise<void> {
+    const [seconds] = await this.#client.time()
+    const start = `${(Number(seconds) - BEFORE) * 1_000}-0`
+    const ids = [...this.#streams.values()].map((id) => id ?? start)
+    const streams = [...this.#streams.keys(), ...ids]
+    const asked = ['COUNT', AT_ONCE, 'BLOCK', WAIT, 'STREAMS'] as const
+    const found = await this.#client.xread(...asked, ...streams)
+    for (const [key, entries] of found ?? []) {
+      this.#streams.set(key, entries.at(-1)![0])
+      for (const [, fields] of entries) this.#hear(fields)
+    }
+  }
+
+  #hear(fields: readonly string[]): void {
+    const at = fields.indexOf('jobId')
+    const id = fields[at + 1]
+    if (at !== -1 && id !== undefined) this.#changed.add(id, id)
   }
 
   async #read(ids: readonly string[]): Promise<void> {

@@ -1,7 +1,15 @@
 // The tasks that this process does: a worker of BullMQ for each lane, with as many slots, and an attempt
 // for each job that it gets. What becomes of the attempt, becomes of the job.
 
-import { type Job, UnrecoverableError, WaitingError, Worker, type WorkerOptions } from 'bullmq'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  DelayedError,
+  type Job,
+  UnrecoverableError,
+  WaitingError,
+  Worker,
+  type WorkerOptions,
+} from 'bullmq'
 import type { Outcome } from '../lib/attempt.ts'
 import type { TasksOptions } from '../lib/engines.ts'
 import type { Kinds } from '../lib/kinds.ts'
@@ -25,6 +33,8 @@ type TaskJob = Job<JobData, Returned>
 
 const MAX_INTERRUPTIONS = 5
 const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
+const SUSPECT_PAUSE = 200 // milliseconds before it runs again
+const SUSPECT_AGAIN = 500 // milliseconds, until it is looked whether it can
 const CLOSE_TIME = 1_000 // milliseconds
 
 export class TaskWorker {
@@ -33,8 +43,10 @@ export class TaskWorker {
   readonly #options: TasksOptions
   readonly #attempts: Attempts
   readonly #workers = new Map<string, Worker<JobData, Returned>>() // by lane
+  #hasSuspect = false
   #phase: 'open' | 'holding' | 'stopped' | 'crashed' = 'open'
 
+  /** `client` is its own; BullMQ makes copies of it, to wait on. */
   constructor(client: WaitingClient, kinds: Kinds<Run>, options: TasksOptions) {
     this.#client = client
     this.#kinds = kinds
@@ -86,19 +98,46 @@ export class TaskWorker {
     await within(grace, this.#attempts.none())
   }
 
+  /** Its connection may lead nowhere: tries to get another. */
+  reconnect(): void {
+    this.#client.disconnect(true)
+  }
+
   /** What still runs is left to the others. */
   async close(): Promise<void> {
     const workers = [...this.#workers.values()]
     await within(CLOSE_TIME, Promise.all(workers.map((worker) => worker.close(true))))
     await this.#attempts.close()
+    this.#client.disconnect()
   }
 
   async #process(job: TaskJob, token: string): Promise<Returned> {
     const run = this.#runOf(job)
     const isAgain = job.attemptsMade + job.stalledCounter > 0
     if (isAgain && (await this.#isCancelled(run.id))) throw new UnrecoverableError('cancelled')
-    if (this.#phase !== 'open') return this.#putBack(job, token)
+    if (job.stalledCounter > 0) return this.#processSuspect(run, job, token)
     if (!isAgain) measureWait(run, job)
+    return this.#do(run, job, token)
+  }
+
+  // Its process was lost while it ran, maybe by its doing. Such tasks run one at a time, and not before
+  // those that came with it are put back, so that it takes no other with it.
+  async #processSuspect(run: Run, job: TaskJob, token: string): Promise<Returned> {
+    if (this.#hasSuspect) {
+      await job.moveToDelayed(Date.now() + SUSPECT_AGAIN * (1 + Math.random()), token)
+      throw new DelayedError()
+    }
+    this.#hasSuspect = true
+    try {
+      await sleep(SUSPECT_PAUSE)
+      return await this.#do(run, job, token)
+    } finally {
+      this.#hasSuspect = false
+    }
+  }
+
+  async #do(run: Run, job: TaskJob, token: string): Promise<Returned> {
+    if (this.#phase !== 'open') return this.#putBack(job, token)
     const outcome = await this.#attempts.begin(run, {
       onProgress: () => tell(job, run),
       // It says only that the function goes on.
@@ -175,14 +214,14 @@ function workerOptions(
   concurrency: number,
   { lockSeconds, keep }: TasksOptions,
 ): WorkerOptions {
-  const lock = lockSeconds * 1_000
+  const lock = Math.ceil(lockSeconds * 1_000) // Redis takes whole milliseconds only
   return {
     connection,
     prefix: PREFIX,
     concurrency,
     skipVersionCheck: true,
     lockDuration: lock,
-    stalledInterval: lock / 3,
+    stalledInterval: Math.ceil(lock / 3),
     maxStalledCount: MAX_INTERRUPTIONS - 1,
     runRetryDelay: 1_000,
     removeOnComplete: { count: keep },

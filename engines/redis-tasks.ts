@@ -20,7 +20,7 @@ import { PREFIX } from './bull-keys.ts'
 import { type Lane, Lanes } from './bull-lanes.ts'
 import { listAll } from './bull-list.ts'
 import { dataFrom, dataOf, jobOptions, newId, type TaskRecord } from './bull-record.ts'
-import { SCRIPTS, type TaskLink, type WaitingClient } from './bull-scripts.ts'
+import { SCRIPTS, type TaskLink } from './bull-scripts.ts'
 import { type Counts, TaskStore } from './bull-store.ts'
 import { TaskWorker } from './bull-worker.ts'
 import { Pulse } from './pulse.ts'
@@ -35,6 +35,8 @@ export function tasksOf(url: string, options: TasksOptions, local: Tasks): Share
 }
 
 class RedisTasks implements SharedTasks {
+  readonly #url: string
+  readonly #options: TasksOptions
   readonly #local: Tasks
   readonly #link: TaskLink
   readonly #store: TaskStore
@@ -42,27 +44,22 @@ class RedisTasks implements SharedTasks {
   readonly #kinds: Kinds<Run>
   readonly #lanes: Lanes
   readonly #holds: Holds
-  readonly #waiting: WaitingClient // what is done is told over it, and BullMQ makes copies of it, to wait on
-  readonly #worker: TaskWorker | undefined
-  readonly #events: TaskEvents | undefined
   readonly #pulse: Pulse
-  #isServing = false
+  #worker: TaskWorker | undefined
+  #events: TaskEvents | undefined
   #isDraining = false
   #counts: Counts = { queued: 0, running: 0, age: 0 }
 
   constructor(url: string, options: TasksOptions, local: Tasks) {
-    const { role, log, metrics, concurrency, threads, onChange } = options
+    const { log, metrics, concurrency, threads } = options
+    this.#url = url
+    this.#options = options
     this.#local = local
-    this.#holds = new Holds(options.lockSeconds * 1_000)
+    this.#holds = new Holds(Math.ceil(options.lockSeconds * 1_000))
     this.#link = new RedisLink(url, SCRIPTS, log)
     this.#store = new TaskStore(this.#link, options)
     this.#channel = `${PREFIX}:${this.#link.commands.options.db ?? 0}:cancel` // of all databases
     this.#kinds = new Kinds<Run>(concurrency, threads, metrics)
-    this.#waiting = waitingClient(url, SCRIPTS)
-    if (role !== 'web') this.#worker = new TaskWorker(this.#waiting, this.#kinds, options)
-    if (onChange && role !== 'worker') {
-      this.#events = new TaskEvents(this.#waiting, this.#store, options, onChange)
-    }
     this.#lanes = new Lanes(this.#link.commands, concurrency, threads, (lane) => this.#serve(lane))
     for (const definition of options.definitions) this.#lanes.for(this.#kinds.of(definition))
     this.#pulse = new Pulse({
@@ -71,7 +68,8 @@ class RedisTasks implements SharedTasks {
       health: this.#link.health,
       reconnect: () => {
         this.#link.reconnect()
-        this.#waiting.disconnect(true)
+        this.#worker?.reconnect()
+        this.#events?.reconnect()
       },
     })
     this.#link.events.on('message', (_channel, id) => this.#worker?.cancel(id))
@@ -86,15 +84,22 @@ class RedisTasks implements SharedTasks {
 
   async open(): Promise<void> {
     await this.#link.connect(FIRST_WAIT, async () => {
-      if (this.#worker) await this.#link.events.subscribe(this.#channel)
+      if (this.#options.role !== 'web') await this.#link.events.subscribe(this.#channel)
       await this.#look()
     })
     this.#pulse.start()
   }
 
   resume(): void {
+    const { role, onChange } = this.#options
     this.#local.resume()
-    this.#isServing = true
+    if (role !== 'web') {
+      this.#worker = new TaskWorker(waitingClient(this.#url, SCRIPTS), this.#kinds, this.#options)
+    }
+    if (role !== 'worker' && onChange) {
+      const client = waitingClient(this.#url, {})
+      this.#events = new TaskEvents(client, this.#store, this.#options, onChange)
+    }
     for (const lane of this.#lanes) this.#serve(lane)
   }
 
@@ -185,8 +190,8 @@ class RedisTasks implements SharedTasks {
   async close(): Promise<void> {
     this.#pulse.stop()
     this.#holds.close()
-    await Promise.all([this.#worker?.close(), this.#events?.close()])
-    this.#waiting.disconnect()
+    this.#events?.close()
+    await this.#worker?.close()
     this.#link.close()
   }
 
@@ -215,7 +220,6 @@ class RedisTasks implements SharedTasks {
   }
 
   #serve(lane: Lane): void {
-    if (!this.#isServing) return
     this.#events?.follow(lane.name)
     this.#worker?.serve(lane)
   }

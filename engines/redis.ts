@@ -27,10 +27,10 @@ const OPTIONS = {
   retryStrategy: pauseAfter,
 } satisfies RedisOptions
 
-/** A connection of which what it is asked waits until Redis is there, and may block. */
+/** Connects, and goes on trying: what it is asked waits until Redis is there, and may block. */
 export function waitingClient<S extends Scripts>(url: string, scripts: S): Redis & Asked<S> {
-  const options = { maxRetriesPerRequest: null, retryStrategy: pauseAfter, lazyConnect: true }
-  const client = new Redis(url, { ...options, scripts })
+  const options = { maxRetriesPerRequest: null, retryStrategy: pauseAfter, scripts }
+  const client = new Redis(url, options)
   client.on('error', () => {}) // `Health` says it; without a listener it would end the process
   return client as Redis & Asked<S>
 }

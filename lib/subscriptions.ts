@@ -38,47 +38,27 @@ export class Subscriptions {
   async subscribe(connection: Connection, message: Subscribe): Promise<void> {
     const { kind, name } = parseTopic(message.topic)!
     const subscription = this.#subscriptionOf(connection, message.topic)
-    const { topic } = subscription
+    // The client may unsubscribe, or leave, while this is under way.
+    const isCurrent = () => connection.subscriptions?.get(message.topic) === subscription
     const lookUp = this.#options.lookUps[kind]
-    await this.#catchUp(connection, subscription, message)
-    // Neither a gap nor an old state: if the topic moved during the look-up, look again. Between the
-    // last look and the answer nothing else runs.
-    let offset: number
     let state: unknown
-    do {
-      offset = topic.offset
-      state = await lookUp?.(name, connection.identity)
-      while (connection.writer.isLagging) await connection.writer.drained()
-    } while (topic.offset !== offset)
-    // Many may have waited for a client that is gone: no answer is made for nobody.
-    if (!connection.isOpen) return
-
-    // The client may have unsubscribed, or left, while the look-up was under way.
-    const isCurrent = connection.subscriptions?.get(message.topic) === subscription
-    if (lookUp && state === undefined) {
-      if (isCurrent) this.unsubscribe(connection, message.topic)
-      throw new ProtocolError('not_found', 'there is no such topic')
-    }
-    if (!isCurrent) return this.#answerWithout(connection, subscription, message)
-    this.#answer(connection, subscription, message)
-    topic.begin(subscription)
-    if (lookUp) connection.sendText(topic.textOf(state))
-  }
-
-  // Where the bus has more of the topic than this server, that comes first.
-  async #catchUp(
-    connection: Connection,
-    subscription: Subscription,
-    { topic, since }: Subscribe,
-  ): Promise<void> {
-    const caughtUp = this.#topics.catchUp(subscription.topic, since)
-    if (!caughtUp) return
     try {
-      await caughtUp
+      // Where the bus has more of the topic than this server, that comes first.
+      await this.#topics.catchUp(subscription.topic, message.since)
+      state = await newest(connection, subscription, () => lookUp?.(name, connection.identity))
+      if (lookUp && state === undefined) {
+        throw new ProtocolError('not_found', 'there is no such topic')
+      }
     } catch (error) {
-      if (connection.subscriptions?.get(topic) === subscription) this.unsubscribe(connection, topic)
+      if (isCurrent()) this.unsubscribe(connection, message.topic)
       throw error
     }
+    // Many may have waited for a client that is gone: no answer is made for nobody.
+    if (!connection.isOpen) return
+    if (!isCurrent()) return this.#answerWithout(connection, subscription, message)
+    this.#answer(connection, subscription, message)
+    subscription.topic.begin(subscription)
+    if (lookUp) connection.sendText(subscription.topic.textOf(state))
   }
 
   #answer(
@@ -129,5 +109,20 @@ export class Subscriptions {
 
   unsubscribeAll(connection: Connection): void {
     for (const name of connection.subscriptions?.keys() ?? []) this.unsubscribe(connection, name)
+  }
+}
+
+// Neither a gap nor an old state: if the topic moved during the look-up, it is looked up again. Between the
+// last look and the answer nothing else runs.
+async function newest(
+  connection: Connection,
+  { topic }: Subscription,
+  lookUp: () => Promise<unknown> | undefined,
+): Promise<unknown> {
+  for (;;) {
+    const { offset } = topic
+    const state = await lookUp()
+    while (connection.writer.isLagging) await connection.writer.drained()
+    if (topic.offset === offset) return state
   }
 }

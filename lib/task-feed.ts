@@ -2,9 +2,11 @@
 // time what has changed to those who follow all tasks, or all of their own. Those begin with what is.
 
 import { Batcher } from './batcher.ts'
+import { isA, UnavailableError } from './errors.ts'
 import { type Identity, ownerFor } from './identity.ts'
 import type { Changed } from './ledger.ts'
 import { tasksOf } from './permission.ts'
+import { ProtocolError } from './protocol.ts'
 import type { Tasks } from './queue.ts'
 import type { Task } from './task.ts'
 
@@ -34,9 +36,10 @@ export class TaskFeed {
 
   /** What a topic begins with. */
   readonly lookUps = {
-    task: (id: string, who: Identity) => this.#options.tasks.find(id, ownerFor(who)),
+    task: (id: string, who: Identity) => known(this.#options.tasks.find(id, ownerFor(who))),
     tasks: async (_name: string, who: Identity) => {
-      const { tasks } = await this.#options.tasks.list({ limit: FIRST_TASKS, owner: ownerFor(who) })
+      const options = { limit: FIRST_TASKS, owner: ownerFor(who) }
+      const { tasks } = await known(this.#options.tasks.list(options))
       return tasks.map(withoutResult)
     },
   }
@@ -63,6 +66,15 @@ export class TaskFeed {
       lists.set(list, [...(lists.get(list) ?? []), withoutResult(task.snapshot())])
     }
     for (const [list, tasks] of lists) this.#options.tell(list, tasks)
+  }
+}
+
+async function known<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (cause) {
+    if (!isA(cause, UnavailableError)) throw cause
+    throw new ProtocolError('unavailable', cause.message, { cause })
   }
 }
 

@@ -122,6 +122,19 @@ async function isListening(port: number): Promise<boolean> {
   return isThere as boolean
 }
 
+/** What one command of Redis is answered. */
+export function ask({ port }: Broker, command: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(`${command}\r\n`)
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.once('data', (data) => {
+      socket.destroy()
+      resolve(String(data))
+    })
+  })
+}
+
 /** Free a moment ago. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))

@@ -2,13 +2,12 @@
 // as far as they are about the fan-out. Each test has brokers of its own, and does to them what it says.
 
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createLog } from '../../lib/log.ts'
 import { CLOSE } from '../../lib/protocol.ts'
 import { connectSocket, type Json, quickEnv, spawnProgram, startApp, until } from '../helpers.ts'
 import { PageClient } from '../page-client.ts'
-import { type Broker, startRabbitMq, startRedis } from './brokers.ts'
+import { ask, startRabbitMq, startRedis } from './brokers.ts'
 
 const STARTS = { redis: startRedis, amqp: startRabbitMq }
 const ROOM = 'room:a'
@@ -19,19 +18,6 @@ const isReady = async (url: string) => (await statusOf(`${url}/readyz`)) === 200
 async function enter(t: TestContext, url: string, topic = ROOM) {
   const socket = await connectSocket(t, url, { user: 'alice' })
   return { socket, answer: await socket.ask({ type: 'subscribe', topic }) }
-}
-
-/** What one command of Redis is answered. */
-function ask({ port }: Broker, command: string): Promise<string> {
-  const socket = connect(port, '127.0.0.1')
-  socket.write(`${command}\r\n`)
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject)
-    socket.once('data', (data) => {
-      socket.destroy()
-      resolve(String(data))
-    })
-  })
 }
 
 for (const [name, start] of Object.entries(STARTS)) {

@@ -299,18 +299,21 @@ async function cutSubscribers(t: TestContext): Promise<void> {
   await new Promise((resolve) => socket.once('data', resolve))
 }
 
-test('without its packages a bus is refused at the start, with the command that helps', async (t) => {
-  const folder = await temporaryFolder(t)
-  const root = join(import.meta.dirname, '..', '..')
-  const isWanted = (path: string) => !path.includes('node_modules')
-  for (const part of ['server.ts', 'tasks.ts', 'ws.ts', 'package.json', 'lib', 'jobs', 'engines']) {
-    await cp(join(root, part), join(folder, part), { recursive: true, filter: isWanted })
-  }
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-  const env = { BUS_URL: 'redis://secret@127.0.0.1:1', LOG_LEVEL: 'info' }
+for (const variable of ['BUS_URL', 'TASKS_URL']) {
+  test(`without its packages ${variable} is refused at the start, with the command that helps`, async (t) => {
+    const folder = await temporaryFolder(t)
+    const root = join(import.meta.dirname, '..', '..')
+    const isWanted = (path: string) => !path.includes('node_modules')
+    const parts = ['server.ts', 'tasks.ts', 'ws.ts', 'package.json', 'lib', 'jobs', 'engines']
+    for (const part of parts) {
+      await cp(join(root, part), join(folder, part), { recursive: true, filter: isWanted })
+    }
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+    const env = { [variable]: 'redis://secret@127.0.0.1:1', LOG_LEVEL: 'info' }
 
-  const { line, exited } = spawnProgram(t, env, ['--import', 'tsx', join(folder, 'server.ts')])
+    const { line, exited } = spawnProgram(t, env, ['--import', 'tsx', join(folder, 'server.ts')])
 
-  await line('BUS_URL needs packages that are not installed: npm --prefix engines ci')
-  assert.equal(await exited, 1)
-})
+    await line(`${variable} needs packages that are not installed: npm --prefix engines ci`)
+    assert.equal(await exited, 1)
+  })
+}

@@ -1,6 +1,6 @@
 // A server with tasks that do what a worker has to bear: as a process of its own, to be killed.
 
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readSettings } from '../../lib/config.ts'
 import { isMain, run } from '../../lib/process.ts'
@@ -32,15 +32,16 @@ export const tasks = {
     process.kill(process.pid, 'SIGKILL')
   }),
   /** Holds up everything for so many milliseconds, the first time. */
-  blocking: defineTask(
-    'blocking',
-    ({ file, milliseconds }: Place & { milliseconds: number }, context) => {
-      write({ file }, context)
-      const end = performance.now() + milliseconds
-      while (performance.now() < end);
-      return process.pid
-    },
-  ),
+  blocking: defineTask('blocking', ({ file, milliseconds }: Blocking, context) => {
+    const end = performance.now() + (existsSync(file) ? 0 : milliseconds)
+    write({ file }, context)
+    while (performance.now() < end);
+    return process.pid
+  }),
+}
+
+interface Blocking extends Place {
+  readonly milliseconds: number
 }
 
 function write({ file }: Place, { id, attempt }: TaskContext): void {
