@@ -19,7 +19,8 @@ import { freePorts, startNginx, startRedis } from './brokers.ts'
 
 async function startBehindNginx(t: TestContext, env: NodeJS.ProcessEnv = {}) {
   const broker = await startRedis(t)
-  const behind = { BUS_URL: broker.url, TRUST_PROXY: '127.0.0.1', ...env }
+  const { url: redis } = broker
+  const behind = { BUS_URL: redis, TASKS_URL: redis, TRUST_PROXY: '127.0.0.1', ...env }
   const apps = [await startApp(t, behind), await startApp(t, behind)]
   return {
     apps,
@@ -45,8 +46,8 @@ test('requests, uploads and WebSockets go through, and pages of other origins do
 test('an address counts as what nginx has seen, whatever a client says', async (t) => {
   const { url, apps } = await startBehindNginx(t, { MAX_CONNECTIONS_PER_ADDRESS: '2' })
   const headers = (n: number) => ({ headers: { 'x-forwarded-for': `10.0.0.${n}` } })
-  for (const n of [1, 2]) await connectSocket(t, url, headers(n))
-  await assert.rejects(connectSocket(t, url, headers(3)), (status) => status === 429)
+  for (const n of [1, 2, 3, 4]) await connectSocket(t, url, headers(n)) // two on each
+  await assert.rejects(connectSocket(t, url, headers(5)), (status) => status === 429)
   assert.equal(apps[0]!.hub.size + apps[1]!.hub.size, 2)
 })
 
