@@ -4,6 +4,7 @@
 
 import { join } from 'node:path'
 import { type Contest, hold, type Rounds } from './contest.ts'
+import { contests as grown } from './grow.ts'
 import { contests as http } from './http.ts'
 import { partOf, tableOf, writeResults } from './results.ts'
 import { contests as tasks } from './tasks.ts'
@@ -11,7 +12,7 @@ import { contests as whole } from './whole.ts'
 import { contests as sockets } from './ws.ts'
 
 const [, , wanted = ''] = process.argv
-const all: readonly Contest[] = [...http, ...sockets, ...tasks, ...whole]
+const all: readonly Contest[] = [...http, ...sockets, ...tasks, ...whole, ...grown]
 const contests = all.filter(({ title }) => title.toLowerCase().includes(wanted.toLowerCase()))
 if (contests.length === 0) {
   const titles = all.map(({ title }) => title).join('\n')

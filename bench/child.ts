@@ -11,8 +11,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const LIMIT = 60_000 // milliseconds for any answer
 
-/** Where a process runs: core 0 is the server's alone. */
-export type Place = 'server core' | 'other cores' | 'any core'
+/** Where a process runs: core 0 is the server's alone, or that and the next are those of two. */
+export type Place = keyof typeof CORES | 'any core'
+
+const LAST = availableParallelism() - 1
+const CORES = {
+  'server core': '0',
+  'other cores': `1-${LAST}`,
+  'second core': '1',
+  'both cores': '0-1',
+  'last cores': LAST > 1 ? `2-${LAST}` : '0-1',
+}
 
 /** How a file of ours is run on this Node, with the garbage collector at hand. */
 export const node = [
@@ -104,9 +113,9 @@ export function shareOf(before: Cpu, after: Cpu): number {
   return ((after.used - before.used) / (after.at - before.at)) * 100
 }
 
-function launcher(place: Place): string[] {
-  if (!isPinned || place === 'any core') return []
-  return ['taskset', '-c', place === 'server core' ? '0' : `1-${availableParallelism() - 1}`]
+/** What a command begins with, to run there. */
+export function launcher(place: Place): string[] {
+  return !isPinned || place === 'any core' ? [] : ['taskset', '-c', CORES[place]]
 }
 
 function canPin(): boolean {

@@ -3,6 +3,7 @@
 
 import { firstOf, type Rounds, ratio } from './contest.ts'
 import { median } from './figures.ts'
+import { CROSSING, SHARED_ROOM, SHARED_TASKS } from './grow.ts'
 
 /** By the title of a contest. */
 export type Results = ReadonlyMap<string, Rounds>
@@ -45,6 +46,13 @@ export const targets: readonly Target[] = [
     'idle',
     3,
   ),
+  over('tasks through `TASKS_URL`', SHARED_TASKS, 'meanwhile', 'BullMQ', 0.9),
+  over('fan-out over two servers', SHARED_ROOM, 'two servers', 'one server', 0.8),
+  {
+    claim: 'milliseconds from a server to the client of another',
+    most: 5,
+    measured: (results) => figureIf(results, CROSSING, 'over Redis'),
+  },
   growth('`/healthz`, 1 to 10,000 connections', '`/healthz` while so many connections are held'),
   growth('a message, 1 to 10,000 rooms', 'A message in one of so many rooms'),
   growth('a task, 10 to 100,000 queued', 'An empty task, by how many wait'),
@@ -62,7 +70,10 @@ function under(what: string, title: string, own: string, peer: string, most: num
 
 function beside(what: string, title: string, own: string, peer: string) {
   const claim = `${what}, × ${peer}`
-  const measured = (results: Results) => ratio(results.get(title)!, own, peer)
+  const measured = (results: Results) => {
+    const rounds = results.get(title)
+    return rounds && ratio(rounds, own, peer)
+  }
   return { claim, measured }
 }
 
@@ -79,6 +90,10 @@ function growth(what: string, title: string): Target {
 
 function numberOf(size: string): number {
   return Number(size.replaceAll(',', ''))
+}
+
+function figureIf(results: Results, title: string, name: string): number | undefined {
+  return results.has(title) ? figure(results, title, name) : undefined
 }
 
 /** The first figure of a contestant. */

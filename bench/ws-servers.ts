@@ -30,6 +30,7 @@ async function meanwhile(): Promise<number> {
     MESSAGE_RATE: '1000000',
     MESSAGE_BURST: '1000000',
     HEARTBEAT_SECONDS: process.env.HEARTBEAT_SECONDS,
+    BUS_URL: process.env.BUS_URL,
   })
   const { url } = await createApp(settings)
   return Number(new URL(url).port)

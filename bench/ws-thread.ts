@@ -58,9 +58,9 @@ let publish = () => {}
 
 /** Numbers of connections are those of all threads. */
 const commands = {
-  /** First of all. */
-  async use(server: number) {
-    port = server
+  /** First of all. Of several servers each thread has one. */
+  async use(...servers: number[]) {
+    port = servers[thread % servers.length]!
   },
 
   async open(many: number) {

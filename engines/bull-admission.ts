@@ -14,7 +14,7 @@ end
 
 -- Its job may still be on its way here, if it is new.
 local function isGone(id)
-  return redis.call('EXISTS', at(id)) == 0 and now - tonumber(id:sub(1, 12), 16) > 60000
+  return redis.call('EXISTS', at(id)) == 0 and now - tonumber(id:sub(1, 8), 36) > 60000
 end
 
 local function count(owner)
@@ -76,7 +76,10 @@ end
 
 local answers = {}
 for i = 4, #ARGV, 3 do answers[#answers + 1] = admit(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-for _, entry in ipairs(redis.call('ZRANDMEMBER', prefix..':index', 2 * #answers)) do sweep(entry) end
+local from = redis.call('GET', prefix..':swept') or '0'
+local seen = redis.call('ZRANGEBYSCORE', prefix..':index', '('..from, '+inf', 'WITHSCORES', 'LIMIT', 0, 2 * #answers)
+for i = 1, #seen, 2 do sweep(seen[i]) end
+redis.call('SET', prefix..':swept', #seen == 4 * #answers and seen[#seen] or '0')
 return answers
 `
 

@@ -6,6 +6,7 @@
 //     PREFIX:index          sorted set: all tasks as "ID OWNER KEY", by their number
 //     PREFIX:index:OWNER    sorted set: the ids of one owner's, by their number
 //     PREFIX:number         the number of the newest
+//     PREFIX:swept          the number up to which it was looked whether they are still there
 //     PREFIX:keys           hash: the id of the task that has a key
 //     PREFIX:open           hash: tasks of an owner that have not ended, or more: counted again at the bound
 //     PREFIX:counted:OWNER  string: they were counted a moment ago
@@ -13,7 +14,7 @@
 //     PREFIX:bytes          of these results
 //     PREFIX:result:ID      such a result
 //
-// An id is "HEX-LANE", and HEX begins with the milliseconds at which it was made.
+// An id is "RANDOM-LANE", and begins with the milliseconds at which it was made, in base 36.
 
 export const PREFIX = 'meanwhile-tasks'
 

@@ -15,7 +15,7 @@ export interface Lane {
   readonly queue: Queue
 }
 
-const SHARED = 'shared'
+const SHARED = 'any'
 const THREADS = 'threads'
 const OPTIONS = {
   prefix: PREFIX,

@@ -151,7 +151,7 @@ export class TaskWorker {
   }
 
   #runOf({ id, name, data, opts, attemptsMade, timestamp }: TaskJob): Run {
-    const { payload, owner, fields, timeout } = data
+    const { payload, owner, fields = {}, timeout } = data
     const kind = this.#kinds.find(name)
     const plan = { kind, name, owner, fields, payload, policy: policyFrom(opts, timeout) }
     const run = new Run(plan, false, id!, timestamp)
@@ -174,7 +174,8 @@ export class TaskWorker {
       await this.#client.hdel(jobKey(job.queueName, run.id), 'late')
     }
     const reason = JSON.stringify(error ?? {})
-    throw isLast ? new UnrecoverableError(reason) : new Error(reason)
+    const failure = isLast ? new UnrecoverableError(reason) : new Error(reason)
+    throw Object.assign(failure, { stack: '' }) // the log has it
   }
 
   // Only a crash leaves it where it is, as one that was begun: its lock runs out.

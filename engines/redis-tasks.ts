@@ -204,13 +204,13 @@ class RedisTasks implements SharedTasks {
     const id = await this.#store.admit(applicant)
     const known = key === undefined ? undefined : await this.#store.find(id)
     if (known) return this.#repeat(known, plan)
-    const run = new Run(plan, false, id)
-    const { delay } = run.policy
-    const wait = after ? Math.max(delay, this.#holds.delay) : delay
-    await lane.queue.add(run.name, dataOf(run), jobOptions(run, wait))
-    if (after) this.#holds.begin({ queue: lane.queue, id, due: run.createdAt + delay }, after)
+    const policy = plan.policy ?? kind.policy
+    const wait = after ? Math.max(policy.delay, this.#holds.delay) : policy.delay
+    const { queue } = lane
+    const job = await queue.add(plan.name, dataOf(plan, policy), jobOptions(id, policy, wait))
+    if (after) this.#holds.begin({ queue, id, due: job.timestamp + policy.delay }, after)
     kind.figures.accepted.add()
-    if (key === undefined) return run.snapshot()
+    if (key === undefined) return new Run(plan, false, id, job.timestamp).snapshot()
     return this.#repeat((await this.#store.find(id))!, plan) // another may have been first
   }
 
