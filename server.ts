@@ -61,8 +61,8 @@ const GOODBYE = 5_000 // milliseconds at most: a quarter of the time to stop is 
 const STATIC = fileURLToPath(new URL('static/', import.meta.url))
 
 /**
- * Starts a whole server. Rejects if the address or the journal can't be had, or the files can't be
- * read.
+ * Starts a whole server. Rejects if the address or the journal can't be had, the files can't be read, or
+ * Redis or RabbitMQ refuse the password.
  *
  *     const app = await createApp(readSettings({ PORT: '0' }))
  */
@@ -89,8 +89,8 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
   const origins = new Origins({ ...settings, allowedHosts: [...settings.allowedHosts, host] })
   const auth = new Auth(settings.authSecret)
-  // Of what there is, for one user; on an open server names are free.
   const bus = await loadBus(settings.busUrl, { ...settings, log })
+  // One user's, of what there is; on an open server names are free.
   const shareOf = (all: number) => (auth.isOpen ? all : Math.max(1, Math.floor(all / 4)))
   const isWorker = settings.role === 'worker'
   let isDraining = false
@@ -103,16 +103,21 @@ async function compose(settings: Settings, additions: Additions, base: Base): Pr
     ...(auth.isOpen && { renderBlocking }),
   }
   const definitions = [...Object.values(jobs), ...(additions.definitions ?? [])]
-  const queued = {
+  const queueOptions = {
     ...settings,
     ...base,
     capacityPerOwner: shareOf(settings.capacity),
     onChange: (task: Changed) => feed.changed(task),
   }
   const isShared = settings.tasksUrl !== undefined
-  const local = new TaskQueue({ ...queued, definitions: isShared ? [] : definitions })
+  // With TASKS_URL it does plain functions only.
+  const local = new TaskQueue({ ...queueOptions, definitions: isShared ? [] : definitions })
   const isWatched = () => hub.size > 0
-  const shared = await loadTasks(settings.tasksUrl, { ...queued, definitions, isWatched }, local)
+  const shared = await loadTasks(
+    settings.tasksUrl,
+    { ...queueOptions, definitions, isWatched },
+    local,
+  )
   const tasks = shared ?? local
   const tell = (topic: string, data: unknown) => {
     hub.publish(topic, data).catch((error) => log.error('publish failed', { error }))

@@ -10,9 +10,9 @@ import { LoopWatch } from '../lib/watch.ts'
 
 /** Who is to know of an attempt. */
 export interface Watcher {
-  readonly onProgress: (run: Run) => void
+  readonly onProgress: () => void
   /** It is past its timeout, and may go on. */
-  readonly onLate: (run: Run) => void
+  readonly onLate: () => void
 }
 
 interface Current extends Watcher {
@@ -22,7 +22,6 @@ interface Current extends Watcher {
 export class Attempts {
   readonly #around: Surroundings
   readonly #all = new Map<Run, Current>()
-  #whenNone = () => {}
 
   constructor(options: TasksOptions) {
     this.#around = {
@@ -30,7 +29,7 @@ export class Attempts {
       threads: new Threads(),
       watch: new LoopWatch(options),
       onBegin: (run) => this.#startClock(run),
-      onProgress: (run) => this.#all.get(run)?.onProgress(run),
+      onProgress: (run) => this.#all.get(run)?.onProgress(),
       onEnd: (run, outcome) => this.#all.get(run)?.settle(outcome),
     }
   }
@@ -55,15 +54,6 @@ export class Attempts {
 
   end(run: Run): void {
     this.#all.delete(run)
-    if (this.#all.size === 0) this.#whenNone()
-  }
-
-  /** Resolves when none is under way. */
-  async none(): Promise<void> {
-    if (this.#all.size === 0) return
-    await new Promise<void>((resolve) => {
-      this.#whenNone = resolve
-    })
   }
 
   cancel(id: string): void {
@@ -75,6 +65,11 @@ export class Attempts {
 
   abort(): void {
     for (const run of this) run.current?.abort(new Error('the server is stopping'))
+  }
+
+  /** Waits no more for those that do not listen. */
+  leave(): void {
+    for (const { settle } of this.#all.values()) settle({ state: 'aborted', error: null })
   }
 
   async close(): Promise<void> {
@@ -93,7 +88,7 @@ export class Attempts {
     if (run.verdict) return
     const reason = timedOut(milliseconds)
     decide(run, { state: 'failed', error: describeError(reason) }, reason)
-    this.#all.get(run)?.onLate(run)
+    this.#all.get(run)?.onLate()
   }
 }
 

@@ -1,5 +1,6 @@
 // What happens to tasks, wherever they are done: BullMQ's streams of events say which task it was, and its
-// newest state is read for those who watch. An event that comes twice, or late, tells nothing twice, nor old.
+// newest state is read for those who watch. An event that comes twice or late is told once, and never as an
+// older state.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
@@ -9,19 +10,19 @@ import type { TasksOptions } from '../lib/engines.ts'
 import type { Changed } from '../lib/ledger.ts'
 import { Recent } from '../lib/recent.ts'
 import { jobKey } from './bull-keys.ts'
-import type { TaskStore } from './bull-store.ts'
+import type { BullStore } from './bull-store.ts'
 
 const EVERY = 20 // milliseconds between two reads
 const AT_ONCE = 1_000 // events
 const WAIT = 1_000 // milliseconds for the next event
 const LOOK_EVERY = 50 // milliseconds, whether somebody watches
 const BEFORE = 1 // seconds before somebody was seen to watch, which may be a little late
-const REMEMBERED = 60_000 // milliseconds for what was told, of
-const MAX_TOLD = 1_000 // tasks
+const REMEMBERED = 60_000 // milliseconds for which a state that was told is remembered
+const MAX_TOLD = 1_000 // tasks of which it is
 
 export class TaskEvents {
   readonly #client: Redis
-  readonly #store: TaskStore
+  readonly #store: BullStore
   readonly #options: TasksOptions
   readonly #onChange: (changed: Changed) => void
   readonly #changed = new Batcher<string>(EVERY, (ids) => this.#read(ids))
@@ -33,7 +34,7 @@ export class TaskEvents {
   /** `client` is its own, to wait on. */
   constructor(
     client: Redis,
-    store: TaskStore,
+    store: BullStore,
     options: TasksOptions,
     onChange: (changed: Changed) => void,
   ) {
@@ -43,7 +44,7 @@ export class TaskEvents {
     this.#onChange = onChange
   }
 
-  /** Twice is once. */
+  /** A second call for the same lane does nothing. */
   follow(lane: string): void {
     const key = jobKey(lane, 'events')
     if (!this.#streams.has(key)) this.#streams.set(key, undefined)

@@ -14,7 +14,7 @@ interface Held {
 export class Holds {
   /** Milliseconds by which a task is delayed that waits. */
   readonly delay: number
-  readonly #held = new Set<Held>()
+  readonly #held = new Map<string, Held>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(delay: number) {
@@ -23,10 +23,18 @@ export class Holds {
 
   /** Puts a task that is delayed in line: when `after` is over, if it waits for that. */
   begin(held: Held, after: Promise<unknown> | undefined): void {
+    this.drop(held.id)
     if (!after) return go(held)
-    this.#held.add(held)
+    this.#held.set(held.id, held)
     this.#timer ??= setInterval(() => this.#extend(), this.delay / 3).unref()
-    whenOver(after, () => this.#release(held))
+    whenOver(after, () => {
+      if (this.#held.get(held.id) === held) this.#release(held)
+    })
+  }
+
+  /** It was cancelled, and waits no more. */
+  drop(id: string): void {
+    this.#held.delete(id)
   }
 
   close(): void {
@@ -35,16 +43,15 @@ export class Holds {
   }
 
   #release(held: Held): void {
-    if (this.#held.delete(held)) go(held)
+    this.drop(held.id)
+    go(held)
   }
 
   #extend(): void {
-    for (const { queue, id, due } of this.#held) {
+    for (const { queue, id, due } of this.#held.values()) {
       if (due > Date.now() + this.delay) continue
-      queue
-        .getBackend()
-        .changeDelay(id, this.delay)
-        .catch(() => {}) // the same
+      const longer = queue.getBackend().changeDelay(id, this.delay)
+      longer.catch(() => {}) // it was cancelled, or Redis is away
     }
   }
 }
@@ -54,5 +61,5 @@ function go({ queue, id, due }: Held): void {
   const wait = due - Date.now()
   const backend = queue.getBackend()
   const going = wait > 0 ? backend.changeDelay(id, wait) : backend.promote(id)
-  going.catch(() => {}) // it runs or was cancelled; or Redis is away, and the delay ends by itself
+  going.catch(() => {}) // it runs, or was cancelled; or Redis is away, and the delay ends by itself
 }

@@ -29,7 +29,7 @@ export class Lanes {
   readonly #onOpen: (lane: Lane) => void
   readonly #byName = new Map<string, Lane>()
 
-  /** `onOpen` is called for each, two of them at once. */
+  /** `onOpen` is called for each that gets slots; for the two shared ones before this returns. */
   constructor(connection: Redis, slots: number, threads: number, onOpen: (lane: Lane) => void) {
     this.#connection = connection
     this.#onOpen = onOpen
@@ -45,26 +45,30 @@ export class Lanes {
     return this.#byName.keys()
   }
 
-  for({ definition, lane }: Kind<Run>): Lane {
+  ofKind({ definition }: Kind<Run>): Lane {
     const { name = '', concurrency, thread } = definition ?? {}
-    if (concurrency !== undefined) return this.#open(ownLane(name), lane.free)
+    if (concurrency !== undefined) return this.#open(ownLane(name), concurrency)
     return this.#byName.get(thread ? THREADS : SHARED)!
   }
 
   /** That of a task's id. One that nobody here knows has no slots. */
-  of(id: string): Lane {
+  ofTask(id: string): Lane {
     return this.#open(id.slice(id.indexOf('-') + 1), 0)
   }
 
   #open(name: string, slots: number): Lane {
     const known = this.#byName.get(name)
-    if (known) return known
+    if (known && (known.slots > 0 || slots === 0)) return known
+    const lane = { name, slots, queue: known?.queue ?? this.#makeQueue(name) }
+    this.#byName.set(name, lane)
+    if (slots > 0) this.#onOpen(lane)
+    return lane
+  }
+
+  #makeQueue(name: string): Queue {
     const queue = new Queue(name, { connection: this.#connection, ...OPTIONS })
     queue.on('error', () => {}) // whoever has asked is told
-    const lane = { name, slots, queue }
-    this.#byName.set(name, lane)
-    this.#onOpen(lane)
-    return lane
+    return queue
   }
 }
 

@@ -3,26 +3,29 @@
 
 import type { Tasks } from '../lib/queue.ts'
 import type { ListOptions, Page } from '../lib/store.ts'
-import type { TaskStore } from './bull-store.ts'
+import type { BullStore } from './bull-store.ts'
 
 const LOCAL = 2 ** 52
 
-export async function listAll(local: Tasks, store: TaskStore, options: ListOptions): Promise<Page> {
-  const { limit, after = Number.POSITIVE_INFINITY } = options
-  const own = await listLocal(local, options)
+export async function listAll(local: Tasks, store: BullStore, options: ListOptions): Promise<Page> {
+  const { after = Number.POSITIVE_INFINITY } = options
+  const own = after < LOCAL ? { tasks: [], next: null } : await listLocal(local, options, after)
   if (own.next !== null) return own
-  const rest = limit - own.tasks.length
-  const below = Math.min(after, LOCAL)
-  const found = await store.ask(store.page({ ...options, limit: rest, after: below }))
-  const shown = found.slice(0, rest).map(({ record }) => store.show(record))
-  const tasks = [...own.tasks, ...(await store.ask(Promise.all(shown)))]
-  const last = rest === 0 ? LOCAL : found[rest - 1]?.number
-  return { tasks, next: found.length > rest ? String(last) : null }
+  const limit = options.limit - own.tasks.length
+  const shared = await store.ask(listShared(store, { ...options, limit }, Math.min(after, LOCAL)))
+  return { tasks: [...own.tasks, ...shared.tasks], next: shared.next }
 }
 
-async function listLocal(local: Tasks, options: ListOptions): Promise<Page> {
-  const { after = Number.POSITIVE_INFINITY } = options
-  if (after < LOCAL) return { tasks: [], next: null }
+async function listLocal(local: Tasks, options: ListOptions, after: number): Promise<Page> {
   const { tasks, next } = await local.list({ ...options, after: after - LOCAL })
   return { tasks, next: next && String(LOCAL + Number(next)) }
+}
+
+async function listShared(store: BullStore, options: ListOptions, after: number): Promise<Page> {
+  const { limit } = options
+  const { found, next } = await store.page(options, after)
+  const some = found.slice(0, limit)
+  const tasks = await Promise.all(some.map(({ record }) => store.show(record)))
+  if (found.length > limit) return { tasks, next: String(some.at(-1)?.number ?? after) }
+  return { tasks, next: next > 0 ? String(next) : null }
 }

@@ -8,6 +8,7 @@ import type { Policy } from '../lib/kinds.ts'
 import type { Fields } from '../lib/log.ts'
 import type { Plan } from '../lib/run.ts'
 import type { State, Task } from '../lib/task.ts'
+import { USUAL_PRIORITY } from './bull-admission.ts'
 
 /** A job's `data`. */
 export interface JobData {
@@ -26,9 +27,9 @@ export type Returned = { readonly json: string } | { readonly type: string; read
 /** How far it is, on what, and in which attempt: a job's `progress`. */
 export type Progress = readonly [fraction: number, note: string | null, attempt: number]
 
-// What the scripts return of a task, in this order; from `name` on it is what BullMQ has.
-const FIELDS = (
-  'id state due name data opts timestamp progress processedOn finishedOn ' +
+/** Of a job's hash: all but the last two are BullMQ's. */
+export const FIELDS = (
+  'name data opts timestamp progress processedOn finishedOn ' +
   'failedReason returnvalue atm stc cancelled late'
 ).split(' ')
 
@@ -54,16 +55,21 @@ export interface TaskRecord {
   readonly late: string | null
 }
 
+/** `values`: what the scripts return of a task. */
 export function recordOf(values: readonly (string | null)[]): TaskRecord {
-  const entries = FIELDS.map((field, i) => [field, values[i] ?? null])
+  const entries = ['id', 'state', 'due', ...FIELDS].map((field, i) => [field, values[i] ?? null])
   return Object.fromEntries(entries) as TaskRecord
 }
 
-const FIRST_PRIORITY = 101 // BullMQ's go from 1, the first, to 2,097,151
-
-/** Made by the server that accepts it; nobody can guess it. Its first eight characters say when. */
+/** Made by the server that accepts it: 64 random bits, and its lane. */
 export function newId(lane: string): string {
-  return `${Date.now().toString(36)}${randomUUID().slice(-12)}-${lane}`
+  const uuid = randomUUID()
+  return `${uuid.slice(0, 8)}${uuid.slice(-8)}-${lane}`
+}
+
+/** Whether it may be one that was made here. */
+export function isId(id: string): boolean {
+  return /^[0-9a-f]{16}-./.test(id)
 }
 
 // Short, since Redis keeps what has up to 64 bytes far better: nothing is in it that says nothing.
@@ -73,12 +79,17 @@ export function dataOf({ payload, owner, fields, digest }: Plan, policy: Policy)
   return { payload, owner, digest, timeout, ...(hasFields && { fields }), ...(delay && { delay }) }
 }
 
-/** `wait`: milliseconds before it may be done. */
-export function jobOptions(id: string, policy: Policy, wait: number): JobsOptions {
-  const { attempts, backoff, priority } = policy
+/** `wait`: milliseconds before it may be done. `isSorted`: its lane has priorities. */
+export function jobOptions(
+  id: string,
+  { attempts, backoff, priority }: Policy,
+  wait: number,
+  isSorted: boolean,
+): JobsOptions {
+  const hasPriority = isSorted || priority !== 0
   return {
     jobId: id,
-    priority: FIRST_PRIORITY - priority,
+    ...(hasPriority && { priority: USUAL_PRIORITY - priority }),
     ...(attempts > 1 && { attempts, backoff: { type: 'custom', delay: backoff } }),
     ...(wait > 0 && { delay: wait }),
   }

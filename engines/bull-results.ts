@@ -13,32 +13,29 @@ import {
 } from '../lib/result.ts'
 import { PREFIX } from './bull-keys.ts'
 import type { Returned } from './bull-record.ts'
-import type { TaskLink } from './bull-scripts.ts'
-import { inTime } from './redis.ts'
+import type { TaskClient } from './bull-scripts.ts'
 
 const MAX_INLINE = 1_024 // bytes: BullMQ copies what a job returns into its stream of events
 
 export class Results {
-  readonly #link: TaskLink
+  readonly #client: TaskClient
 
-  constructor(link: TaskLink) {
-    this.#link = link
+  constructor(client: TaskClient) {
+    this.#client = client
   }
 
-  /** Gives what the job returns. `keep` is asked to write down what is not in that. */
-  static async keep(
-    result: Result,
-    keep: (most: number, body: string | Buffer) => Promise<unknown>,
-  ): Promise<Returned> {
+  /** Resolves to what the job returns, once the rest is written down. */
+  async keep(id: string, result: Result): Promise<Returned> {
     if (!isBinary(result) && sizeOf(result) <= MAX_INLINE) return { json: result ?? 'null' }
-    await keep(MAX_HELD_BYTES, isBinary(result) ? Buffer.from(result.bytes) : result!)
+    const body = isBinary(result) ? Buffer.from(result.bytes) : result!
+    await this.#client.keepResult(PREFIX, id, MAX_HELD_BYTES, body)
     return { type: typeOf(result), bytes: sizeOf(result) }
   }
 
   /** Undefined: it is no longer kept. */
   async find(id: string, returned: Returned): Promise<Result | undefined> {
     if ('json' in returned) return returned.json === 'null' ? null : returned.json
-    const bytes = await inTime(this.#link.commands.getBuffer(keyOf(id)))
+    const bytes = await this.#client.getBuffer(keyOf(id))
     if (bytes === null) return undefined
     return returned.type === JSON_TYPE ? bytes.toString() : { type: returned.type, bytes }
   }
@@ -46,11 +43,10 @@ export class Results {
   /** As a task shows it. */
   async show(id: string, returned: Returned | undefined): Promise<unknown> {
     if (returned === undefined) return null
-    const isApart = 'type' in returned
-    if (!isApart || (returned.type === JSON_TYPE && returned.bytes <= MAX_SHOWN_BYTES)) {
-      return shown((await this.find(id, returned)) ?? null)
-    }
-    return (await inTime(this.#link.commands.exists(keyOf(id)))) === 1 ? returned : null
+    const isWhole =
+      'json' in returned || (returned.type === JSON_TYPE && returned.bytes <= MAX_SHOWN_BYTES)
+    if (isWhole) return shown((await this.find(id, returned)) ?? null)
+    return (await this.#client.exists(keyOf(id))) === 1 ? returned : null
   }
 }
 

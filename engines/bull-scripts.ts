@@ -1,15 +1,15 @@
-// What else BullMQ has no command for, in Lua beside its own: tasks as they are, pages of all of them, a
-// cancel that is over when it is answered. Where things are: `bull-keys.ts`.
+// The other scripts, for what BullMQ has no command: tasks as they are, pages of all of them, a cancel that is
+// over when it is answered, results, counts. Where things are: `bull-keys.ts`.
 
 import { ADMIT, REVIVE } from './bull-admission.ts'
-import { COMMON } from './bull-keys.ts'
-import type { RedisLink, waitingClient } from './redis.ts'
+import { COMMON, RESULTS } from './bull-keys.ts'
+import { FIELDS } from './bull-record.ts'
+import type { RedisLink } from './redis.ts'
 
 // A task as BullMQ has it: id, state, when it is due, and the fields. A cancel that was confirmed decides,
 // whatever its function has returned.
 const RECORD = `
-local FIELDS = {'name', 'data', 'opts', 'timestamp', 'progress', 'processedOn', 'finishedOn',
-  'failedReason', 'returnvalue', 'atm', 'stc', 'cancelled', 'late'}
+local FIELDS = {${FIELDS.map((field) => `'${field}'`).join(', ')}} -- 6: processedOn, 7: finishedOn, 12: cancelled
 local function record(id)
   local fields = redis.call('HMGET', at(id), unpack(FIELDS))
   if not fields[1] then return end
@@ -50,9 +50,9 @@ end
 return {#entries == 2000 and entries[2000] or '0', found}
 `
 
-// ARGV: prefix, id, keep, channel. Returns the state in which it was, if it had not ended. What waits is
-// cancelled at once; of what runs its process is told.
-const CANCEL = `${COMMON}
+// ARGV: prefix, id, keep, channel. Returns the task, if it had not ended. What waits is cancelled at once; of
+// what runs its process is told.
+const CANCEL = `${COMMON}${RECORD}
 local _, id, keep, channel = unpack(ARGV)
 local ended = redis.call('HMGET', at(id), 'name', 'finishedOn')
 if not ended[1] or ended[2] then return false end
@@ -60,17 +60,18 @@ redis.call('HSET', at(id), 'cancelled', now)
 if redis.call('LPOS', at(id, 'active'), id) then
   redis.call('PUBLISH', channel, id)
   tell(id, 'cancelling')
-  return 'running'
+  return record(id)
 end
 for _, line in ipairs({'prioritized', 'delayed'}) do redis.call('ZREM', at(id, line), id) end
 redis.call('LREM', at(id, 'wait'), 0, id)
 redis.call('HSET', at(id), 'finishedOn', now)
 redis.call('ZADD', at(id, 'failed'), now, id)
 tell(id, 'failed', 'prev', 'waiting')
+local cancelled = record(id)
 while redis.call('ZCARD', at(id, 'failed')) > tonumber(keep) do
   redis.call('DEL', at(id, redis.call('ZPOPMIN', at(id, 'failed'))[1]))
 end
-return 'queued'
+return cancelled
 `
 
 // ARGV: prefix, id. It is past its timeout and goes on.
@@ -89,25 +90,21 @@ return found
 `
 
 // ARGV: prefix, id, the bytes that all may have, the result. The oldest are let go of.
-const KEEP_RESULT = `${COMMON}
+const KEEP_RESULT = `${COMMON}${RESULTS}
 local _, id, most, body = unpack(ARGV)
-local function release(old)
-  redis.call('DECRBY', prefix..':bytes', redis.call('STRLEN', prefix..':result:'..old))
-  redis.call('DEL', prefix..':result:'..old)
-  redis.call('ZREM', prefix..':results', old)
-end
 release(id)
 redis.call('SET', prefix..':result:'..id, body)
 redis.call('ZADD', prefix..':results', now, id)
-local bytes = redis.call('INCRBY', prefix..':bytes', #body)
-while bytes > tonumber(most) do
-  release(redis.call('ZRANGE', prefix..':results', 0, 0)[1])
-  bytes = tonumber(redis.call('GET', prefix..':bytes'))
+redis.call('INCRBY', prefix..':bytes', #body + EACH)
+while tonumber(redis.call('GET', prefix..':bytes')) > tonumber(most) do
+  local oldest = redis.call('ZRANGE', prefix..':results', 0, 0)[1]
+  if not oldest then break end
+  release(oldest)
 end
 `
 
-// ARGV: prefix, lanes of this process. Returns how many are queued, how many run, and when the oldest of
-// those that wait was accepted, in all lanes.
+// ARGV: prefix, lanes of this process, which are written down. Returns, over all lanes, how many are queued,
+// how many run, and how many milliseconds ago the first in line was accepted.
 const LOOK = `${COMMON}
 if #ARGV > 1 then redis.call('SADD', prefix..':lanes', unpack(ARGV, 2)) end
 local queued, running, oldest = 0, 0, now
@@ -116,7 +113,7 @@ for _, lane in ipairs(redis.call('SMEMBERS', prefix..':lanes')) do
   queued = queued + redis.call('LLEN', key..'wait')
   queued = queued + redis.call('ZCARD', key..'prioritized') + redis.call('ZCARD', key..'delayed')
   running = running + redis.call('LLEN', key..'active')
-  local first = redis.call('ZRANGE', key..'prioritized', 0, 0)[1]
+  local first = redis.call('LINDEX', key..'wait', -1) or redis.call('ZRANGE', key..'prioritized', 0, 0)[1]
   local since = first and redis.call('HGET', key..first, 'timestamp')
   oldest = math.min(oldest, tonumber(since or now))
 end
@@ -137,4 +134,4 @@ export const SCRIPTS = {
   lookAtTasks: script(LOOK),
 }
 export type TaskLink = RedisLink<typeof SCRIPTS>
-export type WaitingClient = ReturnType<typeof waitingClient<typeof SCRIPTS>>
+export type TaskClient = TaskLink['commands']

@@ -1,8 +1,9 @@
-// What Redis is asked about tasks: one question, one answer within a second, or an `UnavailableError`.
+// What Redis is asked about tasks. Who asks for somebody outside puts the whole question into `ask`: an
+// answer within 0.8 s, or an `UnavailableError`.
 
 import { QueueFullError, QuotaExceededError } from '../lib/backlog.ts'
 import type { TasksOptions } from '../lib/engines.ts'
-import { describeError, UnavailableError } from '../lib/errors.ts'
+import { UnavailableError } from '../lib/errors.ts'
 import type { Changed } from '../lib/ledger.ts'
 import { KeyReusedError } from '../lib/plan.ts'
 import type { Result } from '../lib/result.ts'
@@ -10,7 +11,7 @@ import type { ListOptions } from '../lib/store.ts'
 import type { Task } from '../lib/task.ts'
 import { together } from '../lib/together.ts'
 import { PREFIX } from './bull-keys.ts'
-import { dataFrom, recordOf, returnedFrom, type TaskRecord, taskFrom } from './bull-record.ts'
+import { dataFrom, isId, recordOf, returnedFrom, type TaskRecord, taskFrom } from './bull-record.ts'
 import { Results } from './bull-results.ts'
 import type { TaskLink } from './bull-scripts.ts'
 import { inTime } from './redis.ts'
@@ -18,7 +19,7 @@ import { inTime } from './redis.ts'
 export interface Counts {
   readonly queued: number
   readonly running: number
-  /** Milliseconds since the oldest that waits was accepted. */
+  /** Milliseconds since the first in line was accepted. */
   readonly age: number
 }
 
@@ -27,6 +28,15 @@ export interface Applicant {
   readonly id: string
   readonly owner: string
   readonly key: string
+  /** It goes before those without a priority. */
+  readonly isFirst?: boolean
+}
+
+export interface Admitted {
+  /** Another one's, if the key has one. */
+  readonly id: string
+  /** Its lane has priorities. */
+  readonly isSorted: boolean
 }
 
 interface Numbered {
@@ -37,50 +47,60 @@ interface Numbered {
 type Values = (string | null)[]
 
 const REFUSALS = [QueueFullError, QuotaExceededError, KeyReusedError]
-const PATIENCE = 800 // milliseconds for all that one question takes
+const ASK_TIME = 800 // milliseconds
+const SEARCH_TIME = 400 // milliseconds for one page; then it may be short
 
-export class TaskStore {
+export class BullStore {
   readonly #link: TaskLink
   readonly #options: TasksOptions
   readonly #results: Results
-  readonly #admit: (one: Applicant & { answer?: string }) => Promise<void>
+  readonly #channel: string
+  readonly #apply: (one: { applicant: Applicant; answer?: string }) => Promise<void>
 
   constructor(link: TaskLink, options: TasksOptions) {
     this.#link = link
     this.#options = options
-    this.#results = new Results(link)
-    this.#admit = together(async (batch) => {
+    this.#results = new Results(link.commands)
+    this.#channel = `${PREFIX}:${link.commands.options.db ?? 0}:cancel` // channels know no databases
+    this.#apply = together(async (batch) => {
       const { capacity, capacityPerOwner } = options
-      const asked = batch.flatMap(({ id, owner, key }) => [id, owner, key])
-      const admitting = link.commands.admitTasks(PREFIX, capacity, capacityPerOwner, ...asked)
-      const answers = await inTime(admitting, PATIENCE)
-      for (const [i, answer] of (answers as string[]).entries()) batch[i]!.answer = answer
+      const asked = batch.flatMap(({ applicant: { id, owner, key, isFirst } }) => [
+        id,
+        owner,
+        key,
+        isFirst ? 1 : 0,
+      ])
+      const answering = link.commands.admitTasks(PREFIX, capacity, capacityPerOwner, ...asked)
+      const answers = (await inTime(answering, ASK_TIME)) as string[]
+      for (const [i, answer] of answers.entries()) batch[i]!.answer = answer
     })
   }
 
-  /** Rejects with an `UnavailableError` for whatever goes wrong with Redis. */
   async ask<T>(answer: Promise<T>): Promise<T> {
     try {
-      return await inTime(answer, PATIENCE)
+      return await inTime(answer, ASK_TIME)
     } catch (cause) {
       if (REFUSALS.some((refusal) => cause instanceof refusal)) throw cause
-      // `OOM`: it is there, and takes nothing. Whoever runs it should know.
-      if (/^(OOM|MISCONF|READONLY)/.test(describeError(cause).message)) {
-        this.#link.health.failed(cause)
-      }
+      this.#link.refused(cause)
       throw new UnavailableError('the tasks are in Redis, which does not answer', { cause })
     }
   }
 
-  /** The id that it has: another one's, if the key has one. Rejects if there is no room. */
-  async admit(applicant: Applicant): Promise<string> {
-    const one: Applicant & { answer?: string } = { ...applicant }
+  /** Rejects if there is no room. */
+  async admit(applicant: Applicant): Promise<Admitted> {
+    const one: { applicant: Applicant; answer?: string } = { applicant }
     const asked = performance.now()
-    await this.#admit(one)
-    // Whoever asked has been told that nobody knows: then rather not.
-    if (performance.now() - asked > PATIENCE) throw new Error('Redis was too slow')
+    await this.#apply(one)
     this.#checkRoom(one.answer!)
-    return one.answer!
+    // Whoever asked has been told that nobody knows: then rather not.
+    if (performance.now() - asked > ASK_TIME) throw new Error('Redis was too slow')
+    const [id = '', sorted] = one.answer!.split(' ')
+    return { id, isSorted: sorted === '1' }
+  }
+
+  /** To be called when BullMQ has a task that was admitted with a key. */
+  async arrived(id: string): Promise<void> {
+    await this.#link.commands.del(`${PREFIX}:coming:${id}`)
   }
 
   async read(ids: readonly string[]): Promise<TaskRecord[]> {
@@ -89,24 +109,27 @@ export class TaskStore {
   }
 
   async find(id: string): Promise<TaskRecord | undefined> {
-    const [record] = await this.read([id])
-    return record
+    return isId(id) ? (await this.read([id]))[0] : undefined
   }
 
-  /** The newest first, below a number, and one more than fits on a page, if there is one. */
-  async page({ owner = '', name = '', state, limit, after = Infinity }: ListOptions) {
+  /**
+   * The newest first, below a number, and one more than fits on a page, if there is one. `next`: where the
+   * search goes on that took too long.
+   */
+  async page({ owner = '', name = '', state, limit }: ListOptions, after: number) {
     const found: Numbered[] = []
-    let below = after
-    while (below > 0 && found.length <= limit) {
+    const started = performance.now()
+    let next = after
+    while (next > 0 && found.length <= limit && performance.now() - started < SEARCH_TIME) {
       const rest = limit + 1 - found.length
-      const answer = this.#link.commands.listTasks(PREFIX, owner, name, state ?? '', rest, below)
-      const [next, some] = (await answer) as [string, [string, Values][]]
+      const answer = this.#link.commands.listTasks(PREFIX, owner, name, state ?? '', rest, next)
+      const [below, some] = (await answer) as [string, [string, Values][]]
       for (const [number, values] of some) {
         found.push({ number: Number(number), record: recordOf(values) })
       }
-      below = Number(next)
+      next = Number(below)
     }
-    return found
+    return { found, next }
   }
 
   async show(record: TaskRecord): Promise<Task> {
@@ -114,9 +137,10 @@ export class TaskStore {
   }
 
   /** Undefined: it has none, or it is no longer kept. */
-  async result(record: TaskRecord): Promise<Result | undefined> {
-    const returned = returnedFrom(record)
-    return returned && this.#results.find(record.id, returned)
+  async result(id: string): Promise<Result | undefined> {
+    const record = await this.find(id)
+    const returned = record && returnedFrom(record)
+    return returned && this.#results.find(id, returned)
   }
 
   /** Tasks that have changed. */
@@ -130,10 +154,18 @@ export class TaskStore {
     )
   }
 
-  /** Whether it had not ended. */
-  async cancel(id: string, channel: string): Promise<boolean> {
+  /** Undefined if it is unknown or had ended. */
+  async cancel(id: string): Promise<Task | undefined> {
+    if (!isId(id)) return undefined
     const { keep } = this.#options
-    return (await this.#link.commands.cancelTask(PREFIX, id, keep, channel)) !== null
+    const values = await this.#link.commands.cancelTask(PREFIX, id, keep, this.#channel)
+    return values === null ? undefined : this.show(recordOf(values as Values))
+  }
+
+  /** `listener` is called with the id of a task that runs and is cancelled. */
+  async hearCancels(listener: (id: string) => void): Promise<void> {
+    this.#link.events.removeAllListeners('message').on('message', (_, id) => listener(id))
+    await this.#link.events.subscribe(this.#channel)
   }
 
   /** What has failed is queued again, after so many milliseconds. Rejects if there is no room. */

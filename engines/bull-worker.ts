@@ -2,23 +2,16 @@
 // for each job that it gets. What becomes of the attempt, becomes of the job.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  DelayedError,
-  type Job,
-  UnrecoverableError,
-  WaitingError,
-  Worker,
-  type WorkerOptions,
-} from 'bullmq'
+import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { Outcome } from '../lib/attempt.ts'
 import type { TasksOptions } from '../lib/engines.ts'
 import type { Kinds } from '../lib/kinds.ts'
-import { backoffAfter } from '../lib/retry.ts'
 import { Run } from '../lib/run.ts'
 import { within } from '../lib/within.ts'
 import { Attempts } from './bull-attempts.ts'
 import { jobKey, PREFIX } from './bull-keys.ts'
 import type { Lane } from './bull-lanes.ts'
+import { workerOptions } from './bull-options.ts'
 import {
   interrupted,
   type JobData,
@@ -27,34 +20,35 @@ import {
   type Returned,
 } from './bull-record.ts'
 import { Results } from './bull-results.ts'
-import type { WaitingClient } from './bull-scripts.ts'
+import type { TaskClient } from './bull-scripts.ts'
 
 type TaskJob = Job<JobData, Returned>
 
-const MAX_INTERRUPTIONS = 5
 const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
 const SUSPECT_PAUSE = 200 // milliseconds before it runs again
 const SUSPECT_AGAIN = 500 // milliseconds, until it is looked whether it can
 const CLOSE_TIME = 1_000 // milliseconds
 
 export class TaskWorker {
-  readonly #client: WaitingClient
+  readonly #client: TaskClient
   readonly #kinds: Kinds<Run>
   readonly #options: TasksOptions
   readonly #attempts: Attempts
+  readonly #results: Results
   readonly #workers = new Map<string, Worker<JobData, Returned>>() // by lane
   #hasSuspect = false
-  #phase: 'open' | 'holding' | 'stopped' | 'crashed' = 'open'
+  #phase: 'open' | 'holding' | 'stopped' | 'left' = 'open'
 
   /** `client` is its own; BullMQ makes copies of it, to wait on. */
-  constructor(client: WaitingClient, kinds: Kinds<Run>, options: TasksOptions) {
+  constructor(client: TaskClient, kinds: Kinds<Run>, options: TasksOptions) {
     this.#client = client
     this.#kinds = kinds
     this.#options = options
     this.#attempts = new Attempts(options)
+    this.#results = new Results(client)
   }
 
-  /** Begins to do the tasks of a lane. Twice is once. */
+  /** Begins to do the tasks of a lane. A second call for the same lane does nothing. */
   serve({ name, slots }: Lane): void {
     if (slots === 0 || this.#workers.has(name) || this.#phase !== 'open') return
     const work = (job: TaskJob, token?: string) => this.#process(job, token!)
@@ -62,7 +56,7 @@ export class TaskWorker {
     const worker = new Worker<JobData, Returned>(name, work, options)
     worker.on('error', (error) => this.#complain(error))
     worker.on('stalled', (id) => this.#interrupted(name, id))
-    worker.on('failed', (job) => job?.deferredFailure && this.#givenUp(job))
+    worker.on('failed', (job) => job && this.#failed(job))
     this.#workers.set(name, worker)
   }
 
@@ -75,8 +69,10 @@ export class TaskWorker {
   get problem(): string | undefined {
     const { lane } = this.#kinds.plain
     const holders = [...this.#attempts].filter((run) => run.kind.lane === lane)
-    const isStuck = holders.length >= lane.free && holders.every((run) => run.verdict !== null)
-    return isStuck ? 'every slot is held by a task that was told to stop and goes on' : undefined
+    const isFull = holders.length >= this.#options.concurrency
+    return isFull && holders.every((run) => run.verdict !== null)
+      ? 'every slot is held by a task that was told to stop and goes on'
+      : undefined
   }
 
   /** One that may run here is cancelled. */
@@ -86,16 +82,20 @@ export class TaskWorker {
 
   /**
    * Begins no more, waits so many milliseconds for what runs, then aborts it. What has ended by that is
-   * put back, as if it had not begun; after a crash the others find out that it was interrupted.
+   * put back, as if it had not begun. What has not is left to the others, as all is after a crash.
    */
   async drain(milliseconds: number, isCrash: boolean): Promise<void> {
     this.#phase = 'holding'
-    for (const worker of this.#workers.values()) void worker.pause(true)
+    // It waits for what it has fetched, also for what was on its way.
+    const closing = Promise.allSettled([...this.#workers.values()].map((worker) => worker.close()))
     const grace = Math.min(ABORT_GRACE, milliseconds / 10)
-    if (await within(milliseconds - grace, this.#attempts.none())) return
-    this.#phase = isCrash ? 'crashed' : 'stopped'
+    if (await within(milliseconds - grace, closing)) return
+    this.#phase = isCrash ? 'left' : 'stopped'
     this.#attempts.abort()
-    await within(grace, this.#attempts.none())
+    if (await within(grace, closing)) return
+    this.#phase = 'left'
+    this.#attempts.leave()
+    await within(CLOSE_TIME, closing)
   }
 
   /** Its connection may lead nowhere: tries to get another. */
@@ -103,10 +103,8 @@ export class TaskWorker {
     this.#client.disconnect(true)
   }
 
-  /** What still runs is left to the others. */
   async close(): Promise<void> {
-    const workers = [...this.#workers.values()]
-    await within(CLOSE_TIME, Promise.all(workers.map((worker) => worker.close(true))))
+    if (this.#phase === 'open') await this.drain(0, false)
     await this.#attempts.close()
     this.#client.disconnect()
   }
@@ -130,6 +128,7 @@ export class TaskWorker {
     this.#hasSuspect = true
     try {
       await sleep(SUSPECT_PAUSE)
+      await this.#client.hdel(jobKey(job.queueName, run.id), 'late', 'progress') // of the attempt before
       return await this.#do(run, job, token)
     } finally {
       this.#hasSuspect = false
@@ -139,7 +138,7 @@ export class TaskWorker {
   async #do(run: Run, job: TaskJob, token: string): Promise<Returned> {
     if (this.#phase !== 'open') return this.#putBack(job, token)
     const outcome = await this.#attempts.begin(run, {
-      onProgress: () => tell(job, run),
+      onProgress: () => this.#tell(job, run),
       // It says only that the function goes on.
       onLate: () => void this.#client.markLate(PREFIX, run.id).catch(() => {}),
     })
@@ -165,12 +164,13 @@ export class TaskWorker {
     if (state === 'aborted') return this.#putBack(job, token)
     if (state === 'succeeded') {
       figures.succeeded.add()
-      return Results.keep(result, (...kept) => this.#client.keepResult(PREFIX, run.id, ...kept))
+      return this.#results.keep(run.id, result)
     }
     const isLast = state === 'cancelled' || isFinal || run.attempt >= run.policy.attempts
     if (isLast) figures[state].add()
     else figures.retries.add()
     if (run.verdict?.state === 'failed') {
+      // The next attempt is not late.
       await this.#client.hdel(jobKey(job.queueName, run.id), 'late')
     }
     const reason = JSON.stringify(error ?? {})
@@ -178,11 +178,17 @@ export class TaskWorker {
     throw Object.assign(failure, { stack: '' }) // the log has it
   }
 
-  // Only a crash leaves it where it is, as one that was begun: its lock runs out.
+  // What is left stays where it is, as one that was begun: its lock runs out.
   async #putBack(job: TaskJob, token: string): Promise<never> {
-    if (this.#phase === 'crashed') return new Promise(() => {})
-    await job.moveToWait(token)
+    if (this.#phase !== 'left') await job.moveToWait(token)
     throw new WaitingError()
+  }
+
+  // Not worth another try, nor to wait until Redis is back: what comes next is newer.
+  #tell(job: TaskJob, { progress, note, attempt }: Run): void {
+    if (this.#client.status !== 'ready') return
+    const told: Progress = [progress!, note, attempt]
+    job.updateProgress(told as never).catch(() => {})
   }
 
   async #isCancelled(id: string): Promise<boolean> {
@@ -197,10 +203,23 @@ export class TaskWorker {
     if (name !== null) this.#kinds.find(name).figures.interruptions.add()
   }
 
-  #givenUp({ id, name, data, stalledCounter }: TaskJob): void {
+  #failed(job: TaskJob): void {
+    const { id, name, data, stalledCounter, deferredFailure, finishedOn } = job
+    if (finishedOn === undefined) return void this.#settle(id!)
+    if (!deferredFailure) return
     const error = interrupted(stalledCounter)
     this.#kinds.find(name).figures.failed.add()
     this.#options.log.warn('task failed', { ...data.fields, task: id, name, error })
+  }
+
+  // Its attempt had failed already when the cancel was confirmed: so it waits for the next.
+  async #settle(id: string): Promise<void> {
+    try {
+      if (!(await this.#isCancelled(id))) return
+      await this.#client.cancelTask(PREFIX, id, this.#options.keep, '')
+    } catch {
+      // Redis is away: it is looked at again before the next attempt.
+    }
   }
 
   // That Redis is away, `Health` says.
@@ -210,37 +229,7 @@ export class TaskWorker {
   }
 }
 
-function workerOptions(
-  connection: WaitingClient,
-  concurrency: number,
-  { lockSeconds, keep }: TasksOptions,
-): WorkerOptions {
-  const lock = Math.ceil(lockSeconds * 1_000) // Redis takes whole milliseconds only
-  return {
-    connection,
-    prefix: PREFIX,
-    concurrency,
-    skipVersionCheck: true,
-    lockDuration: lock,
-    stalledInterval: Math.ceil(lock / 3),
-    maxStalledCount: MAX_INTERRUPTIONS - 1,
-    runRetryDelay: 1_000,
-    removeOnComplete: { count: keep },
-    removeOnFail: { count: keep },
-    settings: {
-      backoffStrategy: (made, _type, _error, job) =>
-        Math.ceil(backoffAfter(made, policyFrom(job!.opts).backoff)),
-    },
-  }
-}
-
 function measureWait({ kind, createdAt }: Run, { data, processedOn = createdAt }: TaskJob): void {
   const waited = processedOn - createdAt - (data.delay ?? 0)
   kind.figures.wait.observe(Math.max(0, waited) / 1_000)
-}
-
-// Not worth another try: what comes next is newer.
-function tell(job: TaskJob, { progress, note, attempt }: Run): void {
-  const told: Progress = [progress!, note, attempt]
-  job.updateProgress(told as never).catch(() => {})
 }

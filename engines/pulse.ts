@@ -12,11 +12,11 @@ export interface PulseOptions {
   readonly reconnect: () => void
 }
 
-const MISSED = 3
+const MOST_MISSED = 3 // in a row, and it reconnects
 
 export class Pulse {
   readonly #options: PulseOptions
-  #missed = 0 // one after the other
+  #missed = 0
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
 
@@ -41,7 +41,7 @@ export class Pulse {
       health.answered()
     } catch (error) {
       health.failed(error)
-      if (++this.#missed % MISSED === 0) reconnect()
+      if (++this.#missed % MOST_MISSED === 0) reconnect()
     }
     this.start()
   }

@@ -22,7 +22,6 @@ import { type RoomLink, SCRIPTS } from './redis-scripts.ts'
 import { RedisStore, SILENCE } from './redis-store.ts'
 
 const BEAT_EVERY = 2_000 // milliseconds
-const FIRST_WAIT = 5_000 // milliseconds for the first connection
 
 export function busOf(url: string, options: BusOptions): BusOf {
   return (inbox) => new RedisBus(new RedisLink(url, SCRIPTS, options.log), inbox, options)
@@ -72,7 +71,7 @@ class RedisBus implements Bus {
   }
 
   async open(): Promise<void> {
-    await this.#link.connect(FIRST_WAIT, (wasCut) => this.#opened(wasCut))
+    await this.#link.connect((wasCut) => this.#opened(wasCut))
     this.#pulse.start()
   }
 

@@ -78,10 +78,8 @@ export class RedisStore {
 
   #refusal(error: unknown): ProtocolError {
     if (error instanceof ProtocolError) return error
-    const { message } = describeError(error)
-    if (message.includes('TOOMANYROOMS')) return tooManyRooms()
-    // `OOM`: it is there, and takes nothing. Whoever runs it should know.
-    if (/^(OOM|MISCONF|READONLY)/.test(message)) this.#link.health.failed(error)
+    if (describeError(error).message.includes('TOOMANYROOMS')) return tooManyRooms()
+    this.#link.refused(error)
     return unavailable(error)
   }
 }

@@ -16,17 +16,16 @@ import type { ListOptions, Page } from '../lib/store.ts'
 import type { Task } from '../lib/task.ts'
 import { TaskEvents } from './bull-events.ts'
 import { Holds } from './bull-holds.ts'
-import { PREFIX } from './bull-keys.ts'
 import { type Lane, Lanes } from './bull-lanes.ts'
 import { listAll } from './bull-list.ts'
+import { lockTime } from './bull-options.ts'
 import { dataFrom, dataOf, jobOptions, newId, type TaskRecord } from './bull-record.ts'
 import { SCRIPTS, type TaskLink } from './bull-scripts.ts'
-import { type Counts, TaskStore } from './bull-store.ts'
+import { BullStore, type Counts } from './bull-store.ts'
 import { TaskWorker } from './bull-worker.ts'
 import { Pulse } from './pulse.ts'
 import { RedisLink, waitingClient } from './redis.ts'
 
-const FIRST_WAIT = 5_000 // milliseconds for the first connection
 const LOOK_EVERY = 1_000 // milliseconds
 const IDLE_EVERY = 20 // milliseconds
 
@@ -39,8 +38,7 @@ class RedisTasks implements SharedTasks {
   readonly #options: TasksOptions
   readonly #local: Tasks
   readonly #link: TaskLink
-  readonly #store: TaskStore
-  readonly #channel: string
+  readonly #store: BullStore
   readonly #kinds: Kinds<Run>
   readonly #lanes: Lanes
   readonly #holds: Holds
@@ -55,13 +53,12 @@ class RedisTasks implements SharedTasks {
     this.#url = url
     this.#options = options
     this.#local = local
-    this.#holds = new Holds(Math.ceil(options.lockSeconds * 1_000))
+    this.#holds = new Holds(lockTime(options))
     this.#link = new RedisLink(url, SCRIPTS, log)
-    this.#store = new TaskStore(this.#link, options)
-    this.#channel = `${PREFIX}:${this.#link.commands.options.db ?? 0}:cancel` // of all databases
+    this.#store = new BullStore(this.#link, options)
     this.#kinds = new Kinds<Run>(concurrency, threads, metrics)
     this.#lanes = new Lanes(this.#link.commands, concurrency, threads, (lane) => this.#serve(lane))
-    for (const definition of options.definitions) this.#lanes.for(this.#kinds.of(definition))
+    for (const definition of options.definitions) this.#lanes.ofKind(this.#kinds.of(definition))
     this.#pulse = new Pulse({
       every: LOOK_EVERY,
       beat: () => this.#look(),
@@ -72,7 +69,7 @@ class RedisTasks implements SharedTasks {
         this.#events?.reconnect()
       },
     })
-    this.#link.events.on('message', (_channel, id) => this.#worker?.cancel(id))
+    // In place of those of `local`, whose tasks all count as running.
     metrics.gauge('tasks_running', 'Tasks that run.', () => this.#counts.running + local.size)
     metrics.gauge('tasks_queued', 'Tasks that wait.', () => this.#counts.queued)
     metrics.gauge(
@@ -83,8 +80,10 @@ class RedisTasks implements SharedTasks {
   }
 
   async open(): Promise<void> {
-    await this.#link.connect(FIRST_WAIT, async () => {
-      if (this.#options.role !== 'web') await this.#link.events.subscribe(this.#channel)
+    await this.#link.connect(async () => {
+      if (this.#options.role !== 'web') {
+        await this.#store.hearCancels((id) => this.#worker?.cancel(id))
+      }
       await this.#look()
     })
     this.#pulse.start()
@@ -123,11 +122,7 @@ class RedisTasks implements SharedTasks {
   }
 
   async find(id: string, owner?: string): Promise<Task | undefined> {
-    const local = await this.#local.find(id, owner)
-    if (local) return local
-    const record = await this.#store.ask(this.#store.find(id))
-    if (!record || (owner !== undefined && dataFrom(record).owner !== owner)) return undefined
-    return this.#store.ask(this.#store.show(record))
+    return (await this.#local.find(id, owner)) ?? this.#store.ask(this.#find(id, owner))
   }
 
   async list(options: ListOptions): Promise<Page> {
@@ -136,43 +131,31 @@ class RedisTasks implements SharedTasks {
 
   async result(id: string): Promise<{ type: string; body: string | Uint8Array } | undefined> {
     if (await this.#local.find(id)) return this.#local.result(id)
-    const record = await this.#store.ask(this.#store.find(id))
-    const result = record && (await this.#store.ask(this.#store.result(record)))
+    const result = await this.#store.ask(this.#store.result(id))
     return result === undefined ? undefined : { type: typeOf(result), body: bodyOf(result) }
   }
 
   async cancel(id: string): Promise<Task | undefined> {
     if (await this.#local.find(id)) return this.#local.cancel(id)
-    const isCancelled = await this.#store.ask(this.#store.cancel(id, this.#channel))
-    return isCancelled ? this.find(id) : undefined
+    const task = await this.#store.ask(this.#store.cancel(id))
+    if (task?.state !== 'cancelled') return task // what runs is counted where it does
+    this.#holds.drop(id)
+    this.#kinds.find(task.name).figures.cancelled.add()
+    return task
   }
 
   async retry(id: string, options: RetryOptions = {}): Promise<Task | undefined> {
     if (await this.#local.find(id)) return this.#local.retry(id, options)
-    const { after, key } = options
-    after?.catch(() => {}) // the same
     this.#checkOpen()
-    const record = await this.#store.ask(this.#store.find(id))
-    if (!record) return undefined
-    const { owner = '' } = dataFrom(record)
-    const applicant = { id, owner, key: key === undefined ? '' : digestOf(key) }
-    const answer = await this.#store.ask(
-      this.#store.revive(applicant, after ? this.#holds.delay : 0),
-    )
-    if (answer === undefined) return undefined
-    const { queue } = this.#lanes.of(id)
-    if (answer === 'queued') {
-      this.#kinds.find(record.name).figures.accepted.add()
-      this.#holds.begin({ queue, id, due: 0 }, after)
-    }
-    return this.find(id)
+    options.after?.catch(() => {}) // see `add`
+    return this.#store.ask(this.#revive(id, options))
   }
 
   /** On all servers. */
   async idle(): Promise<void> {
     for (;;) {
       await this.#local.idle()
-      await this.#look()
+      await this.#store.ask(this.#look())
       if (this.size === 0) return
       await sleep(IDLE_EVERY)
     }
@@ -199,19 +182,46 @@ class RedisTasks implements SharedTasks {
   // has been accepted may ask again.
   async #accept(plan: Plan, after?: Promise<unknown>): Promise<Task> {
     const { kind, owner = '', key } = plan
-    const lane = this.#lanes.for(kind)
-    const applicant = { id: newId(lane.name), owner, key: key === undefined ? '' : digestOf(key) }
-    const id = await this.#store.admit(applicant)
+    const policy = plan.policy ?? kind.policy
+    const lane = this.#lanes.ofKind(kind)
+    const isFirst = policy.priority > 0
+    const applicant = { id: newId(lane.name), owner, key: keyOf(key), isFirst }
+    const { id, isSorted } = await this.#store.admit(applicant)
     const known = key === undefined ? undefined : await this.#store.find(id)
     if (known) return this.#repeat(known, plan)
-    const policy = plan.policy ?? kind.policy
+    const { name, queue } = lane
+    if (this.#lanes.ofTask(id).name !== name) throw new KeyReusedError() // by another definition
     const wait = after ? Math.max(policy.delay, this.#holds.delay) : policy.delay
-    const { queue } = lane
-    const job = await queue.add(plan.name, dataOf(plan, policy), jobOptions(id, policy, wait))
+    const options = jobOptions(id, policy, wait, isSorted)
+    const job = await queue.add(plan.name, dataOf(plan, policy), options)
     if (after) this.#holds.begin({ queue, id, due: job.timestamp + policy.delay }, after)
     kind.figures.accepted.add()
-    if (key === undefined) return new Run(plan, false, id, job.timestamp).snapshot()
-    return this.#repeat((await this.#store.find(id))!, plan) // another may have been first
+    const task = new Run(plan, false, id, job.timestamp).snapshot()
+    if (key === undefined) return task
+    await this.#store.arrived(id)
+    const first = await this.#store.find(id) // by another server, maybe
+    return first ? this.#repeat(first, plan) : task
+  }
+
+  async #find(id: string, owner?: string): Promise<Task | undefined> {
+    const record = await this.#store.find(id)
+    if (!record || (owner !== undefined && dataFrom(record).owner !== owner)) return undefined
+    return this.#store.show(record)
+  }
+
+  async #revive(id: string, { after, key }: RetryOptions): Promise<Task | undefined> {
+    const record = await this.#store.find(id)
+    if (!record) return undefined
+    const { owner = '' } = dataFrom(record)
+    const wait = after ? this.#holds.delay : 0
+    const answer = await this.#store.revive({ id, owner, key: keyOf(key) }, wait)
+    if (answer === undefined) return undefined
+    const task = await this.#find(id)
+    if (answer === 'queued') {
+      this.#kinds.find(record.name).figures.accepted.add()
+      this.#holds.begin({ queue: this.#lanes.ofTask(id).queue, id, due: 0 }, after)
+    }
+    return task
   }
 
   async #repeat(known: TaskRecord, { digest }: Plan): Promise<Task> {
@@ -234,4 +244,8 @@ class RedisTasks implements SharedTasks {
     const running = this.#worker?.running ?? []
     for (const id of await this.#store.cancelled(running)) this.#worker?.cancel(id)
   }
+}
+
+function keyOf(key: string | undefined): string {
+  return key === undefined ? '' : digestOf(key)
 }

@@ -1,6 +1,7 @@
 // Two connections to one Redis: one for commands, one for events, since who has subscribed may ask for
 // nothing else. They come back by themselves. What is asked for while they are away fails at once, and
-// what is not answered within a second fails, too: whoever asked knows better than a queue what to do.
+// what is not answered within a second fails, too: whoever asked knows better than a queue what to do. A third
+// kind, `waitingClient`, is for who can wait.
 
 import { Redis, type RedisOptions } from 'ioredis'
 import { describeError } from '../lib/errors.ts'
@@ -9,7 +10,9 @@ import { within } from '../lib/within.ts'
 import { Health } from './health.ts'
 
 export const PATIENCE = 1_000 // milliseconds for an answer
+const FIRST_WAIT = 5_000 // milliseconds for the first connection
 const LONGEST_PAUSE = 2_000 // milliseconds between two attempts to connect
+const REFUSAL = /^(OOM|MISCONF|READONLY)/
 const FATAL = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR Client sent AUTH)/
 
 /** Milliseconds before it tries to connect again: longer each time, and never all at once. */
@@ -26,14 +29,6 @@ const OPTIONS = {
   connectTimeout: PATIENCE,
   retryStrategy: pauseAfter,
 } satisfies RedisOptions
-
-/** Connects, and goes on trying: what it is asked waits until Redis is there, and may block. */
-export function waitingClient<S extends Scripts>(url: string, scripts: S): Redis & Asked<S> {
-  const options = { maxRetriesPerRequest: null, retryStrategy: pauseAfter, scripts }
-  const client = new Redis(url, options)
-  client.on('error', () => {}) // `Health` says it; without a listener it would end the process
-  return client as Redis & Asked<S>
-}
 
 /** Rejects if Redis takes longer, by default than a second. What it was sent stays on its way. */
 export async function inTime<T>(answer: Promise<T>, milliseconds = PATIENCE): Promise<T> {
@@ -83,9 +78,9 @@ export class RedisLink<S extends Scripts> {
 
   /**
    * `onOpen` is called whenever both connections are there; if it rejects, it is called again. Resolves
-   * when it is done, or not yet after so many milliseconds. Rejects if Redis refuses the password.
+   * when it is done, or not yet after five seconds. Rejects if Redis refuses the password.
    */
-  async connect(milliseconds: number, onOpen: (wasCut: boolean) => Promise<void>): Promise<void> {
+  async connect(onOpen: (wasCut: boolean) => Promise<void>): Promise<void> {
     this.#onOpen = onOpen
     const opened = new Promise<void>((resolve, reject) => {
       this.#hasOpened = resolve
@@ -93,11 +88,19 @@ export class RedisLink<S extends Scripts> {
     })
     for (const client of [this.commands, this.events]) client.connect().catch(() => {}) // see `error`
     try {
-      await within(milliseconds, opened)
+      await within(FIRST_WAIT, opened)
     } catch (error) {
       this.close()
       throw new Error(`Redis refuses the connection: ${describeError(error).message}`)
     }
+  }
+
+  /**
+   * To be told of whatever Redis has refused, since it may be there and take nothing: then whoever runs it
+   * should know.
+   */
+  refused(error: unknown): void {
+    if (REFUSAL.test(describeError(error).message)) this.health.failed(error)
   }
 
   /** Gives both connections up, and tries to get new ones: these may lead nowhere. */
@@ -139,4 +142,12 @@ export class RedisLink<S extends Scripts> {
       this.#timer = setTimeout(() => this.#opened(), PATIENCE) // it may be a replica, or still load
     }
   }
+}
+
+/** Connects, and goes on trying: what it is asked waits until Redis is there, and may block. */
+export function waitingClient<S extends Scripts>(url: string, scripts: S): Redis & Asked<S> {
+  const options = { maxRetriesPerRequest: null, retryStrategy: pauseAfter, scripts }
+  const client = new Redis(url, options)
+  client.on('error', () => {}) // `Health` says it; without a listener it would end the process
+  return client as Redis & Asked<S>
 }

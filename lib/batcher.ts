@@ -1,7 +1,7 @@
 // Collects what has changed and hands it on together: what changes often is told seldom. Of each thing
 // only the newest is kept, so that an old one is never told.
 
-const MAX_AT_ONCE = 500 // a frame of some 200 KB, well below what a client may have unread
+const MAX_AT_ONCE = 500 // of tasks a frame of some 200 KB, well below what a client may have unread
 const MAX_WAITING = 20_000
 
 export class Batcher<T> {

@@ -28,13 +28,13 @@ export interface TasksOptions {
   /** Tasks queued and running, over all servers. */
   readonly capacity: number
   readonly capacityPerOwner: number
-  /** Finished tasks that are remembered: so many that succeeded, and so many that did not. */
+  /** Finished tasks that each lane remembers: so many that succeeded, and so many that did not. */
   readonly keep: number
-  /** Slots of this process. */
+  /** Slots of this process, and its threads. */
   readonly concurrency: number
   readonly threads: number
   readonly blockedMs: number
-  /** A task whose process has not been heard of for so long is done elsewhere. */
+  /** Seconds without a sign of life of a process, after which its tasks are done elsewhere. */
   readonly lockSeconds: number
   readonly definitions: readonly Definition<never>[]
   readonly log: Log

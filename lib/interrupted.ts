@@ -3,6 +3,9 @@
 
 import type { Run } from './run.ts'
 
+/** So often a task may lose its process; then it is failed. */
+export const MAX_INTERRUPTIONS = 5
+
 export class Interrupted {
   readonly #start: (run: Run) => void
   #waiting: Run[] = []

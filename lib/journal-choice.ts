@@ -1,4 +1,4 @@
-// Whether there is a journal: not if the settings say so, nor if the tasks are in Redis.
+// Opens the journal, unless the settings name none or the tasks are in Redis.
 
 import { access } from 'node:fs/promises'
 import type { Settings } from './config.ts'

@@ -7,6 +7,7 @@ import { unprocessable } from './reply.ts'
 export function wholeOf(query: URLSearchParams, name: string, least: number, most: number) {
   const text = textOf(query, name)
   if (text === undefined) return undefined
+  // Leading zeros are fine, but not any number of them.
   const isShort = text.length <= Math.max(9, String(most).length)
   const value = /^\d+$/.test(text) && isShort ? Number(text) : Number.NaN
   if (value >= least && value <= most) return value

@@ -5,7 +5,7 @@ import { Attempt, type Outcome, type Surroundings, timedOut } from './attempt.ts
 import type { Backlog } from './backlog.ts'
 import { MAX_TIMER } from './check.ts'
 import { describeError } from './errors.ts'
-import { Interrupted } from './interrupted.ts'
+import { Interrupted, MAX_INTERRUPTIONS } from './interrupted.ts'
 import type { Commit } from './journal-commit.ts'
 import type { Kinds } from './kinds.ts'
 import type { Ledger } from './ledger.ts'
@@ -28,7 +28,6 @@ export interface RunnerOptions {
   readonly blockedMs: number
 }
 
-const MAX_INTERRUPTIONS = 5
 const FIRST = Number.POSITIVE_INFINITY // the priority of those that were interrupted
 
 export class Runner {

@@ -36,10 +36,10 @@ export class TaskFeed {
 
   /** What a topic begins with. */
   readonly lookUps = {
-    task: (id: string, who: Identity) => known(this.#options.tasks.find(id, ownerFor(who))),
+    task: (id: string, who: Identity) => asProtocol(this.#options.tasks.find(id, ownerFor(who))),
     tasks: async (_name: string, who: Identity) => {
       const options = { limit: FIRST_TASKS, owner: ownerFor(who) }
-      const { tasks } = await known(this.#options.tasks.list(options))
+      const { tasks } = await asProtocol(this.#options.tasks.list(options))
       return tasks.map(withoutResult)
     },
   }
@@ -69,7 +69,7 @@ export class TaskFeed {
   }
 }
 
-async function known<T>(answer: Promise<T>): Promise<T> {
+async function asProtocol<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {

@@ -94,7 +94,7 @@ export function taskHandlers(tasks: Tasks) {
 /** The queue knows nothing of HTTP: here its refusal becomes a status. Others stay as they are. */
 export function toHttpError(error: unknown): unknown {
   if (isA(error, KeyReusedError)) return new HttpError(422, error.message, { cause: error })
-  const isFull = isA(error, QueueFullError) || isA(error, UnavailableError)
-  if (!isFull && !isA(error, QuotaExceededError)) return error
-  return new HttpError(isFull ? 503 : 429, error.message, { cause: error, ...RETRY_SOON })
+  const isUnavailable = isA(error, QueueFullError) || isA(error, UnavailableError)
+  if (!isUnavailable && !isA(error, QuotaExceededError)) return error
+  return new HttpError(isUnavailable ? 503 : 429, error.message, { cause: error, ...RETRY_SOON })
 }
