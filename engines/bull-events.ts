@@ -3,7 +3,6 @@
 // older state.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
 import { Batcher } from '../lib/batcher.ts'
 import { digestOf } from '../lib/digest.ts'
 import type { TasksOptions } from '../lib/engines.ts'
@@ -11,6 +10,7 @@ import type { Changed } from '../lib/ledger.ts'
 import { Recent } from '../lib/recent.ts'
 import { jobKey } from './bull-keys.ts'
 import type { BullStore } from './bull-store.ts'
+import type { WaitingClient } from './redis.ts'
 
 const EVERY = 20 // milliseconds between two reads
 const AT_ONCE = 1_000 // events
@@ -21,7 +21,7 @@ const REMEMBERED = 60_000 // milliseconds for which a state that was told is rem
 const MAX_TOLD = 1_000 // tasks of which it is
 
 export class TaskEvents {
-  readonly #client: Redis
+  readonly #client: WaitingClient
   readonly #store: BullStore
   readonly #options: TasksOptions
   readonly #onChange: (changed: Changed) => void
@@ -33,7 +33,7 @@ export class TaskEvents {
 
   /** `client` is its own, to wait on. */
   constructor(
-    client: Redis,
+    client: WaitingClient,
     store: BullStore,
     options: TasksOptions,
     onChange: (changed: Changed) => void,
@@ -58,7 +58,7 @@ export class TaskEvents {
 
   close(): void {
     this.#isClosed = true
-    this.#client.disconnect()
+    this.#client.endAll()
   }
 
   async #readOn(): Promise<void> {

@@ -19,7 +19,7 @@ import { inTime } from './redis.ts'
 export interface Counts {
   readonly queued: number
   readonly running: number
-  /** Milliseconds since the first in line was accepted. */
+  /** Seconds since the first in line was accepted. */
   readonly age: number
 }
 
@@ -183,7 +183,7 @@ export class BullStore {
   async look(lanes: Iterable<string>): Promise<Counts> {
     const answer = await inTime(this.#link.commands.lookAtTasks(PREFIX, ...lanes))
     const [queued, running, age] = answer as [number, number, number]
-    return { queued, running, age }
+    return { queued, running, age: age / 1_000 }
   }
 
   /** Of those ids, the ones of which a cancel was confirmed. */

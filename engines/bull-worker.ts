@@ -21,16 +21,19 @@ import {
 } from './bull-record.ts'
 import { Results } from './bull-results.ts'
 import type { TaskClient } from './bull-scripts.ts'
+import type { WaitingClient } from './redis.ts'
 
+type WorkerClient = WaitingClient & TaskClient
 type TaskJob = Job<JobData, Returned>
 
 const ABORT_GRACE = 1_000 // milliseconds for aborted tasks to return
 const SUSPECT_PAUSE = 200 // milliseconds before it runs again
 const SUSPECT_AGAIN = 500 // milliseconds, until it is looked whether it can
+const LOOK_EVERY = 10 // milliseconds, whether all is done
 const CLOSE_TIME = 1_000 // milliseconds
 
 export class TaskWorker {
-  readonly #client: TaskClient
+  readonly #client: WorkerClient
   readonly #kinds: Kinds<Run>
   readonly #options: TasksOptions
   readonly #attempts: Attempts
@@ -40,7 +43,7 @@ export class TaskWorker {
   #phase: 'open' | 'holding' | 'stopped' | 'left' = 'open'
 
   /** `client` is its own; BullMQ makes copies of it, to wait on. */
-  constructor(client: TaskClient, kinds: Kinds<Run>, options: TasksOptions) {
+  constructor(client: WorkerClient, kinds: Kinds<Run>, options: TasksOptions) {
     this.#client = client
     this.#kinds = kinds
     this.#options = options
@@ -70,9 +73,8 @@ export class TaskWorker {
     const { lane } = this.#kinds.plain
     const holders = [...this.#attempts].filter((run) => run.kind.lane === lane)
     const isFull = holders.length >= this.#options.concurrency
-    return isFull && holders.every((run) => run.verdict !== null)
-      ? 'every slot is held by a task that was told to stop and goes on'
-      : undefined
+    const isStuck = isFull && holders.every((run) => run.verdict !== null)
+    return isStuck ? 'every slot is held by a task that was told to stop and goes on' : undefined
   }
 
   /** One that may run here is cancelled. */
@@ -86,16 +88,16 @@ export class TaskWorker {
    */
   async drain(milliseconds: number, isCrash: boolean): Promise<void> {
     this.#phase = 'holding'
-    // It waits for what it has fetched, also for what was on its way.
-    const closing = Promise.allSettled([...this.#workers.values()].map((worker) => worker.close()))
+    for (const worker of this.#workers.values()) void worker.pause(true)
+    for (const waiting of this.#client.copies) waiting.disconnect() // for a task that is not to come
     const grace = Math.min(ABORT_GRACE, milliseconds / 10)
-    if (await within(milliseconds - grace, closing)) return
+    if (await this.#isIdleWithin(milliseconds - grace)) return
     this.#phase = isCrash ? 'left' : 'stopped'
     this.#attempts.abort()
-    if (await within(grace, closing)) return
+    if (await this.#isIdleWithin(grace)) return
     this.#phase = 'left'
     this.#attempts.leave()
-    await within(CLOSE_TIME, closing)
+    await this.#isIdleWithin(CLOSE_TIME)
   }
 
   /** Its connection may lead nowhere: tries to get another. */
@@ -105,8 +107,21 @@ export class TaskWorker {
 
   async close(): Promise<void> {
     if (this.#phase === 'open') await this.drain(0, false)
+    const workers = [...this.#workers.values()].map((worker) => worker.close(true))
+    await within(CLOSE_TIME, Promise.allSettled(workers))
+    this.#client.endAll()
     await this.#attempts.close()
-    this.#client.disconnect()
+  }
+
+  // Also what was on its way is done. While Redis is away, nothing comes.
+  async #isIdleWithin(milliseconds: number): Promise<boolean> {
+    const deadline = performance.now() + milliseconds
+    const isIdle = () => {
+      if (this.#client.status !== 'ready') return this.running.length === 0
+      return [...this.#workers.values()].every((worker) => !worker.isRunning())
+    }
+    while (!isIdle() && performance.now() < deadline) await sleep(LOOK_EVERY)
+    return isIdle()
   }
 
   async #process(job: TaskJob, token: string): Promise<Returned> {
@@ -114,7 +129,7 @@ export class TaskWorker {
     const isAgain = job.attemptsMade + job.stalledCounter > 0
     if (isAgain && (await this.#isCancelled(run.id))) throw new UnrecoverableError('cancelled')
     if (job.stalledCounter > 0) return this.#processSuspect(run, job, token)
-    if (!isAgain) measureWait(run, job)
+    if (!isAgain) run.kind.figures.wait.observe(waitOf(job))
     return this.#do(run, job, token)
   }
 
@@ -229,7 +244,7 @@ export class TaskWorker {
   }
 }
 
-function measureWait({ kind, createdAt }: Run, { data, processedOn = createdAt }: TaskJob): void {
-  const waited = processedOn - createdAt - (data.delay ?? 0)
-  kind.figures.wait.observe(Math.max(0, waited) / 1_000)
+// Seconds, from when it could run.
+function waitOf({ timestamp, data, processedOn = timestamp }: TaskJob): number {
+  return Math.max(0, processedOn - timestamp - (data.delay ?? 0)) / 1_000
 }

@@ -72,11 +72,7 @@ class RedisTasks implements SharedTasks {
     // In place of those of `local`, whose tasks all count as running.
     metrics.gauge('tasks_running', 'Tasks that run.', () => this.#counts.running + local.size)
     metrics.gauge('tasks_queued', 'Tasks that wait.', () => this.#counts.queued)
-    metrics.gauge(
-      'task_oldest_seconds',
-      'Age of the oldest that waits.',
-      () => this.#counts.age / 1_000,
-    )
+    metrics.gauge('task_oldest_seconds', 'Age of the first in line.', () => this.#counts.age)
   }
 
   async open(): Promise<void> {

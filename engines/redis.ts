@@ -145,9 +145,31 @@ export class RedisLink<S extends Scripts> {
 }
 
 /** Connects, and goes on trying: what it is asked waits until Redis is there, and may block. */
-export function waitingClient<S extends Scripts>(url: string, scripts: S): Redis & Asked<S> {
-  const options = { maxRetriesPerRequest: null, retryStrategy: pauseAfter, scripts }
-  const client = new Redis(url, options)
-  client.on('error', () => {}) // `Health` says it; without a listener it would end the process
-  return client as Redis & Asked<S>
+export function waitingClient<S extends Scripts>(url: string, scripts: S) {
+  return new WaitingClient(url, scripts) as WaitingClient & Asked<S>
+}
+
+/** Knows the copies that BullMQ makes of it, and which may outlive what they were made for. */
+export class WaitingClient extends Redis {
+  readonly copies: Redis[] = []
+
+  constructor(url: string, scripts: Scripts) {
+    super(url, { maxRetriesPerRequest: null, retryStrategy: pauseAfter, scripts })
+    this.on('error', () => {}) // `Health` says it; without a listener it would end the process
+  }
+
+  override duplicate(options?: RedisOptions): Redis {
+    const copy = super.duplicate(options)
+    copy.on('error', () => {})
+    this.copies.push(copy)
+    return copy
+  }
+
+  /** Ends all of them, for good. */
+  endAll(): void {
+    for (const client of [this, ...this.copies]) {
+      client.options.retryStrategy = () => null
+      client.disconnect()
+    }
+  }
 }
