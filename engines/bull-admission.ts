@@ -65,6 +65,7 @@ export const USUAL_PRIORITY = 101
 // the key has a task already, it is the id of that.
 export const ADMIT = `${COMMON}${BOUNDS}${PRIORITIES.replaceAll('USUAL', String(USUAL_PRIORITY))}${RESULTS}
 local number = tonumber(redis.call('GET', prefix..':number') or 0)
+local entries = {}
 
 local function admit(id, owner, key, isFirst)
   local known = key ~= '' and redis.call('HGET', prefix..':keys', key)
@@ -73,7 +74,8 @@ local function admit(id, owner, key, isFirst)
   if refused then return refused end
   enter(owner)
   number = number + 1
-  redis.call('ZADD', prefix..':index', number, id..' '..owner..' '..key..' '..time[1])
+  entries[#entries + 1] = number
+  entries[#entries + 1] = id..' '..owner..' '..key..' '..time[1]
   if owner ~= '' then redis.call('ZADD', prefix..':index:'..owner, number, id) end
   if key ~= '' then
     redis.call('HSET', prefix..':keys', key, id)
@@ -86,6 +88,7 @@ local answers = {}
 for i = 4, #ARGV, 4 do
   answers[#answers + 1] = admit(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
 end
+if #entries > 0 then redis.call('ZADD', prefix..':index', unpack(entries)) end
 redis.call('SET', prefix..':number', number)
 
 -- What BullMQ has forgotten is forgotten here, too: for each that comes, two are looked at.
@@ -105,12 +108,14 @@ end
 local from = redis.call('GET', prefix..':swept') or '0'
 local seen = redis.call('ZRANGE', prefix..':index', '('..from, '+inf', 'BYSCORE',
   'LIMIT', 0, 2 * #answers, 'WITHSCORES')
-redis.call('SET', prefix..':swept', #seen == 4 * #answers and seen[#seen] or '0')
+local swept = '0'
 for i = 1, #seen, 2 do
   local id, owner, key, since = seen[i]:match('^(%S+) (%S*) (%S*) (%d+)$')
-  local isOld = time[1] - since > 60 -- a new one may still be on its way to BullMQ
-  if isOld and redis.call('EXISTS', at(id)) == 0 then forget(seen[i], id, owner, key) end
+  if time[1] - since < 60 then swept = '0' break end -- it may still be on its way to BullMQ
+  if redis.call('EXISTS', at(id)) == 0 then forget(seen[i], id, owner, key) end
+  swept = seen[i + 1]
 end
+redis.call('SET', prefix..':swept', swept)
 return answers
 `
 

@@ -22,7 +22,7 @@
 //
 // An id is "RANDOM-LANE".
 
-export const PREFIX = 'meanwhile-tasks'
+export const PREFIX = 'meanwhile'
 
 /** What each script begins with. */
 export const COMMON = `

@@ -61,15 +61,17 @@ export function recordOf(values: readonly (string | null)[]): TaskRecord {
   return Object.fromEntries(entries) as TaskRecord
 }
 
-/** Made by the server that accepts it: 64 random bits, and its lane. */
+/** Made by the server that accepts it: 64 random bits, and its lane. Short, since it is in many keys. */
 export function newId(lane: string): string {
   const uuid = randomUUID()
-  return `${uuid.slice(0, 8)}${uuid.slice(-8)}-${lane}`
+  return `${BigInt(`0x${uuid.slice(0, 8)}${uuid.slice(-8)}`)
+    .toString(36)
+    .padStart(13, '0')}-${lane}`
 }
 
 /** Whether it may be one that was made here. */
 export function isId(id: string): boolean {
-  return /^[0-9a-f]{16}-./.test(id)
+  return /^[0-9a-z]{13}-(any|threads|own\..{1,32})$/.test(id)
 }
 
 // Short, since Redis keeps what has up to 64 bytes far better: nothing is in it that says nothing.

@@ -9,7 +9,6 @@ import { KeyReusedError } from '../lib/plan.ts'
 import type { Result } from '../lib/result.ts'
 import type { ListOptions } from '../lib/store.ts'
 import type { Task } from '../lib/task.ts'
-import { together } from '../lib/together.ts'
 import { PREFIX } from './bull-keys.ts'
 import { dataFrom, isId, recordOf, returnedFrom, type TaskRecord, taskFrom } from './bull-record.ts'
 import { Results } from './bull-results.ts'
@@ -47,7 +46,8 @@ interface Numbered {
 type Values = (string | null)[]
 
 const REFUSALS = [QueueFullError, QuotaExceededError, KeyReusedError]
-const ASK_TIME = 800 // milliseconds
+/** Milliseconds for all that one question takes. */
+export const ASK_TIME = 800
 const SEARCH_TIME = 400 // milliseconds for one page; then it may be short
 
 export class BullStore {
@@ -55,25 +55,12 @@ export class BullStore {
   readonly #options: TasksOptions
   readonly #results: Results
   readonly #channel: string
-  readonly #apply: (one: { applicant: Applicant; answer?: string }) => Promise<void>
 
   constructor(link: TaskLink, options: TasksOptions) {
     this.#link = link
     this.#options = options
     this.#results = new Results(link.commands)
     this.#channel = `${PREFIX}:${link.commands.options.db ?? 0}:cancel` // channels know no databases
-    this.#apply = together(async (batch) => {
-      const { capacity, capacityPerOwner } = options
-      const asked = batch.flatMap(({ applicant: { id, owner, key, isFirst } }) => [
-        id,
-        owner,
-        key,
-        isFirst ? 1 : 0,
-      ])
-      const answering = link.commands.admitTasks(PREFIX, capacity, capacityPerOwner, ...asked)
-      const answers = (await inTime(answering, ASK_TIME)) as string[]
-      for (const [i, answer] of answers.entries()) batch[i]!.answer = answer
-    })
   }
 
   async ask<T>(answer: Promise<T>): Promise<T> {
@@ -86,16 +73,21 @@ export class BullStore {
     }
   }
 
-  /** Rejects if there is no room. */
-  async admit(applicant: Applicant): Promise<Admitted> {
-    const one: { applicant: Applicant; answer?: string } = { applicant }
-    const asked = performance.now()
-    await this.#apply(one)
-    this.#checkRoom(one.answer!)
-    // Whoever asked has been told that nobody knows: then rather not.
-    if (performance.now() - asked > ASK_TIME) throw new Error('Redis was too slow')
-    const [id = '', sorted] = one.answer!.split(' ')
-    return { id, isSorted: sorted === '1' }
+  /** Of each its id, or why it is refused: see `checkRoom`. */
+  async admit(applicants: readonly Applicant[]): Promise<Admitted[]> {
+    const { capacity, capacityPerOwner } = this.#options
+    const asked = applicants.flatMap(({ id, owner, key, isFirst }) => [
+      id,
+      owner,
+      key,
+      isFirst ? 1 : 0,
+    ])
+    const answering = this.#link.commands.admitTasks(PREFIX, capacity, capacityPerOwner, ...asked)
+    const answers = (await inTime(answering, ASK_TIME)) as string[]
+    return answers.map((answer) => {
+      const [id = '', sorted] = answer.split(' ')
+      return { id, isSorted: sorted === '1' }
+    })
   }
 
   /** To be called when BullMQ has a task that was admitted with a key. */
@@ -176,7 +168,7 @@ export class BullStore {
     const { capacity, capacityPerOwner } = this.#options
     const bounds = [PREFIX, capacity, capacityPerOwner] as const
     const answer = await this.#link.commands.reviveTask(...bounds, id, owner, key, wait)
-    this.#checkRoom(answer as string)
+    this.checkRoom(answer as string)
     return answer === 'not over' ? undefined : (answer as 'queued' | 'known')
   }
 
@@ -192,7 +184,8 @@ export class BullStore {
     return (await inTime(this.#link.commands.cancelledTasks(PREFIX, ...ids))) as string[]
   }
 
-  #checkRoom(answer: string): void {
+  /** Throws if the answer says that there is none. */
+  checkRoom(answer: string): void {
     const { capacity, capacityPerOwner } = this.#options
     if (answer === 'full') throw new QueueFullError(`the task queue is full (${capacity} tasks)`)
     if (answer !== 'quota') return

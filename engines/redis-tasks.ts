@@ -16,10 +16,11 @@ import type { ListOptions, Page } from '../lib/store.ts'
 import type { Task } from '../lib/task.ts'
 import { TaskEvents } from './bull-events.ts'
 import { Holds } from './bull-holds.ts'
+import { addOne, Intake } from './bull-intake.ts'
 import { type Lane, Lanes } from './bull-lanes.ts'
 import { listAll } from './bull-list.ts'
 import { lockTime } from './bull-options.ts'
-import { dataFrom, dataOf, jobOptions, newId, type TaskRecord } from './bull-record.ts'
+import { dataFrom, newId, type TaskRecord } from './bull-record.ts'
 import { SCRIPTS, type TaskLink } from './bull-scripts.ts'
 import { BullStore, type Counts } from './bull-store.ts'
 import { TaskWorker } from './bull-worker.ts'
@@ -42,6 +43,7 @@ class RedisTasks implements SharedTasks {
   readonly #kinds: Kinds<Run>
   readonly #lanes: Lanes
   readonly #holds: Holds
+  readonly #intake: Intake
   readonly #pulse: Pulse
   #worker: TaskWorker | undefined
   #events: TaskEvents | undefined
@@ -56,6 +58,7 @@ class RedisTasks implements SharedTasks {
     this.#holds = new Holds(lockTime(options))
     this.#link = new RedisLink(url, SCRIPTS, log)
     this.#store = new BullStore(this.#link, options)
+    this.#intake = new Intake(this.#store)
     this.#kinds = new Kinds<Run>(concurrency, threads, metrics)
     this.#lanes = new Lanes(this.#link.commands, concurrency, threads, (lane) => this.#serve(lane))
     for (const definition of options.definitions) this.#lanes.ofKind(this.#kinds.of(definition))
@@ -180,17 +183,17 @@ class RedisTasks implements SharedTasks {
     const { kind, owner = '', key } = plan
     const policy = plan.policy ?? kind.policy
     const lane = this.#lanes.ofKind(kind)
-    const isFirst = policy.priority > 0
-    const applicant = { id: newId(lane.name), owner, key: keyOf(key), isFirst }
-    const { id, isSorted } = await this.#store.admit(applicant)
-    const known = key === undefined ? undefined : await this.#store.find(id)
-    if (known) return this.#repeat(known, plan)
-    const { name, queue } = lane
-    if (this.#lanes.ofTask(id).name !== name) throw new KeyReusedError() // by another definition
     const wait = after ? Math.max(policy.delay, this.#holds.delay) : policy.delay
-    const options = jobOptions(id, policy, wait, isSorted)
-    const job = await queue.add(plan.name, dataOf(plan, policy), options)
-    if (after) this.#holds.begin({ queue, id, due: job.timestamp + policy.delay }, after)
+    const who = { id: newId(lane.name), owner, key: keyOf(key), isFirst: policy.priority > 0 }
+    const newcomer = { ...who, plan, policy, lane, wait }
+    const entered = await this.#intake.enter(newcomer)
+    const { id } = entered
+    const known = entered.job ? undefined : await this.#store.find(id)
+    if (known) return this.#repeat(known, plan)
+    if (this.#lanes.ofTask(id) !== lane) throw new KeyReusedError() // by another definition
+    const job = entered.job ?? (await addOne(newcomer, entered))
+    const due = job.timestamp + policy.delay
+    if (after) this.#holds.begin({ queue: lane.queue, id, due }, after)
     kind.figures.accepted.add()
     const task = new Run(plan, false, id, job.timestamp).snapshot()
     if (key === undefined) return task

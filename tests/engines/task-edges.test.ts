@@ -135,15 +135,15 @@ test('results are forgotten with their tasks, empty ones, too', async (t) => {
   const { tasks } = await startApp(t, sharedEnv({ KEEP: '5' }), { definitions: [empty] })
   for (let n = 0; n < 20; n++) await tasks.add(empty, undefined)
   await tasks.idle()
-  assert.equal(await keys('meanwhile-tasks:result:*'), 20)
+  assert.equal(await keys('meanwhile:result:*'), 20)
   // As if they had been accepted long ago: what is new may be on its way.
   await ask(
     broker,
-    `SELECT ${databases - 1}\r\nEVAL "for _, entry in ipairs(redis.call('ZRANGE', 'meanwhile-tasks:index', 0, -1)) do redis.call('ZADD', 'meanwhile-tasks:index', redis.call('ZSCORE', 'meanwhile-tasks:index', entry), (entry:gsub('%d+$', '0'))) redis.call('ZREM', 'meanwhile-tasks:index', entry) end" 0`,
+    `SELECT ${databases - 1}\r\nEVAL "for _, entry in ipairs(redis.call('ZRANGE', 'meanwhile:index', 0, -1)) do redis.call('ZADD', 'meanwhile:index', redis.call('ZSCORE', 'meanwhile:index', entry), (entry:gsub('%d+$', '0'))) redis.call('ZREM', 'meanwhile:index', entry) end" 0`,
   )
   for (let n = 0; n < 20; n++) await tasks.add(empty, undefined)
   await tasks.idle()
-  assert.ok((await keys('meanwhile-tasks:result:*')) <= 30)
+  assert.ok((await keys('meanwhile:result:*')) <= 30)
 })
 
 test('ids that are none are unknown, whatever they look like', async (t) => {

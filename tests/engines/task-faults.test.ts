@@ -240,7 +240,7 @@ test('R8: an event of a task that comes twice is told once', async (t) => {
   const told: unknown[] = []
   socket.socket.on('message', (data) => told.push(data))
   const event = (name: string) =>
-    ask(broker, `XADD meanwhile-tasks:any:events * event ${name} jobId ${id} prev active`)
+    ask(broker, `XADD meanwhile:any:events * event ${name} jobId ${id} prev active`)
   await event('active')
   await delay(200) // longer than changes are collected
   await event('active')
