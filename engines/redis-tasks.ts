@@ -194,7 +194,7 @@ class RedisTasks implements SharedTasks {
     const job = entered.job ?? (await addOne(newcomer, entered))
     const due = job.timestamp + policy.delay
     if (after) this.#holds.begin({ queue: lane.queue, id, due }, after)
-    kind.figures.accepted.add()
+    if (entered.job) kind.figures.accepted.add() // else by whoever had the key first
     const task = new Run(plan, false, id, job.timestamp).snapshot()
     if (key === undefined) return task
     await this.#store.arrived(id)

@@ -38,14 +38,22 @@ export class Subscriptions {
   async subscribe(connection: Connection, message: Subscribe): Promise<void> {
     const { kind, name } = parseTopic(message.topic)!
     const subscription = this.#subscriptionOf(connection, message.topic)
+    const { topic } = subscription
     // The client may unsubscribe, or leave, while this is under way.
     const isCurrent = () => connection.subscriptions?.get(message.topic) === subscription
     const lookUp = this.#options.lookUps[kind]
     let state: unknown
+    let offset: number
     try {
       // Where the bus has more of the topic than this server, that comes first.
-      await this.#topics.catchUp(subscription.topic, message.since)
-      state = await newest(connection, subscription, () => lookUp?.(name, connection.identity))
+      await this.#topics.catchUp(topic, message.since)
+      // Neither a gap nor an old state: if the topic moved during the look-up, look again. Between the
+      // last look and the answer nothing else runs.
+      do {
+        offset = topic.offset
+        state = await lookUp?.(name, connection.identity)
+        while (connection.writer.isLagging) await connection.writer.drained()
+      } while (topic.offset !== offset)
       if (lookUp && state === undefined) {
         throw new ProtocolError('not_found', 'there is no such topic')
       }
@@ -57,8 +65,8 @@ export class Subscriptions {
     if (!connection.isOpen) return
     if (!isCurrent()) return this.#answerWithout(connection, subscription, message)
     this.#answer(connection, subscription, message)
-    subscription.topic.begin(subscription)
-    if (lookUp) connection.sendText(subscription.topic.textOf(state))
+    topic.begin(subscription)
+    if (lookUp) connection.sendText(topic.textOf(state))
   }
 
   #answer(
@@ -109,20 +117,5 @@ export class Subscriptions {
 
   unsubscribeAll(connection: Connection): void {
     for (const name of connection.subscriptions?.keys() ?? []) this.unsubscribe(connection, name)
-  }
-}
-
-// Neither a gap nor an old state: if the topic moved during the look-up, it is looked up again. Between the
-// last look and the answer nothing else runs.
-async function newest(
-  connection: Connection,
-  { topic }: Subscription,
-  lookUp: () => Promise<unknown> | undefined,
-): Promise<unknown> {
-  for (;;) {
-    const { offset } = topic
-    const state = await lookUp()
-    while (connection.writer.isLagging) await connection.writer.drained()
-    if (topic.offset === offset) return state
   }
 }
