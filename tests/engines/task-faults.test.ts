@@ -369,8 +369,11 @@ test('of 1,000 tasks that two servers accept while workers are killed at random,
   const work = async () => {
     while (!isOver) {
       const { child, exited } = await startWorker(t, broker, LOCK)
-      await Promise.race([delay(500 + Math.random() * 1_500), until(() => isOver)])
-      killed.add(String(child.pid))
+      const pid = String(child.pid)
+      const hasBegun = async () => (await runs(place.file)).some(([, one]) => one === pid)
+      await until(async () => isOver || (await hasBegun()))
+      await delay(Math.random() * 300)
+      killed.add(pid)
       child.kill('SIGKILL')
       await exited
     }
@@ -385,6 +388,7 @@ test('of 1,000 tasks that two servers accept while workers are killed at random,
     ids.push(...(await Promise.all(added)).map(({ id }) => id))
     await delay(5)
   }
+  await until(() => killed.size >= 4)
   await startWorker(t, broker, LOCK) // the last ones are not killed
   const { tasks } = webs[0]!
   await tasks.idle()

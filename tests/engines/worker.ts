@@ -16,7 +16,7 @@ export const tasks = {
   quick: defineTask('quick', write),
   short: defineTask('short', async (place: Place, context) => {
     write(place, context)
-    await delay(20)
+    await delay(50)
   }),
   long: defineTask('long', async (place: Place, context) => {
     write(place, context)
