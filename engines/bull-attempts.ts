@@ -1,7 +1,7 @@
 // The attempts under way in this process. Each ends when its function does; a cancel or a timeout asks it
 // to, and decides.
 
-import { Attempt, type Outcome, type Surroundings, timedOut } from '../lib/attempt.ts'
+import { Attempt, type Outcome, type Surroundings, startClock } from '../lib/attempt.ts'
 import type { TasksOptions } from '../lib/engines.ts'
 import { describeError } from '../lib/errors.ts'
 import type { Run, Verdict } from '../lib/run.ts'
@@ -28,7 +28,7 @@ export class Attempts {
       log: options.log,
       threads: new Threads(),
       watch: new LoopWatch(options),
-      onBegin: (run) => this.#startClock(run),
+      onBegin: (run) => startClock(run, (reason) => this.#timeOut(run, reason)),
       onProgress: (run) => this.#all.get(run)?.onProgress(),
       onEnd: (run, outcome) => this.#all.get(run)?.settle(outcome),
     }
@@ -77,16 +77,8 @@ export class Attempts {
     await this.#around.threads.close()
   }
 
-  // Called when its function is about to be called, here or in a thread.
-  #startClock(run: Run): void {
-    const { timeout } = run.policy
-    clearTimeout(run.timer) // a job that got another thread begins twice
-    if (timeout !== undefined) run.timer = setTimeout(() => this.#timeOut(run, timeout), timeout)
-  }
-
-  #timeOut(run: Run, milliseconds: number): void {
+  #timeOut(run: Run, reason: Error): void {
     if (run.verdict) return
-    const reason = timedOut(milliseconds)
     decide(run, { state: 'failed', error: describeError(reason) }, reason)
     this.#all.get(run)?.onLate()
   }

@@ -130,8 +130,14 @@ export class Attempt {
   }
 }
 
-/** Why an attempt that takes longer than it may is aborted. */
-export function timedOut(milliseconds: number): Error {
+/** To be called when the function is about to be called: `onTimeout` is, if it takes longer than it may. */
+export function startClock(run: Run, onTimeout: (reason: Error) => void): void {
+  const { timeout } = run.policy
+  clearTimeout(run.timer) // a job that got another thread begins twice
+  if (timeout !== undefined) run.timer = setTimeout(() => onTimeout(timedOut(timeout)), timeout)
+}
+
+function timedOut(milliseconds: number): Error {
   const error = new Error(`expected the attempt to end within ${milliseconds} ms`)
   return Object.assign(error, { name: 'TimeoutError' })
 }

@@ -1,7 +1,7 @@
 // The life of a task from the line to its end: its attempts, one after the other, and what becomes of
 // it between them.
 
-import { Attempt, type Outcome, type Surroundings, timedOut } from './attempt.ts'
+import { Attempt, type Outcome, type Surroundings, startClock } from './attempt.ts'
 import type { Backlog } from './backlog.ts'
 import { MAX_TIMER } from './check.ts'
 import { describeError } from './errors.ts'
@@ -46,7 +46,7 @@ export class Runner {
       log,
       threads: new Threads(),
       watch: new LoopWatch({ blockedMs, log, metrics }),
-      onBegin: (run) => this.#startClock(run),
+      onBegin: (run) => startClock(run, (reason) => this.#timeOut(run, reason)),
       onProgress: (run) => ledger.tell(run),
       onEnd: (run, outcome, now) => this.#settle(run, outcome, now),
     }
@@ -170,16 +170,8 @@ export class Runner {
     if (!run.kind.definition?.thread && run.current) this.#around.watch.follow(run)
   }
 
-  // Called by an attempt when its function is about to be called, here or in a thread.
-  #startClock(run: Run): void {
-    const { timeout } = run.policy
-    clearTimeout(run.timer) // a job that got another thread begins twice
-    if (timeout !== undefined) run.timer = setTimeout(() => this.#timeOut(run, timeout), timeout)
-  }
-
-  #timeOut(run: Run, milliseconds: number): void {
+  #timeOut(run: Run, reason: Error): void {
     if (run.verdict) return
-    const reason = timedOut(milliseconds)
     this.#ledger.change(run, { verdict: { state: 'failed', error: describeError(reason) } })
     run.current?.abort(reason)
   }

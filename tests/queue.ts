@@ -45,8 +45,9 @@ export async function startQueue(
 // What has no name gets one, so that it is done by the engine, not beside it.
 function withNames(tasks: Tasks): Tasks {
   const named = new Map<unknown, Definition<unknown>>()
+  const nameless = () => (named.size === 0 ? 'anonymous' : `anonymous-${named.size}`)
   const nameOf = (work: Work<unknown>): Definition<unknown> => {
-    const definition = named.get(work) ?? defineTask(work.name || `anonymous-${named.size}`, work)
+    const definition = named.get(work) ?? defineTask(work.name || nameless(), work)
     named.set(work, definition)
     return definition
   }

@@ -281,6 +281,8 @@ test(
     const folder = await temporaryFolder(t)
     const { url, tasks } = await startApp(t, { JOURNAL: join(folder, 'sub', 'tasks.journal') })
     assert.equal((await fetch(`${url}/readyz`)).status, 200)
+    const figures = async () => (await fetch(`${url}/metrics`)).text()
+    assert.match(await figures(), /\nmeanwhile_journal_failed 0\n/)
     await rm(join(folder, 'sub'), { recursive: true })
     const refused = await post(`${url}/process`, {})
     assert.equal(refused.status, 503)
@@ -288,7 +290,7 @@ test(
     const ready = await fetch(`${url}/readyz`)
     assert.equal(ready.status, 503)
     assert.match((await jsonOf(ready)).detail, /journal is closed/)
-    assert.match(await (await fetch(`${url}/metrics`)).text(), /\nmeanwhile_journal_failed 1\n/)
+    assert.match(await figures(), /\nmeanwhile_journal_failed 1\n/)
     assert.equal((await fetch(`${url}/healthz`)).status, 200)
     assert.equal(tasks.size, 0)
   },

@@ -203,16 +203,20 @@ test('R13: a Redis that has lost its last messages gives their offsets no second
   )
 })
 
+const wrong = ['redis://:SECRET-wrong@', ['--requirepass', 'right']] as const
+const none = ['redis://', ['--requirepass', 'right']] as const
 const refusals = [
-  ['redis', 'a wrong password', startRedis, 'redis://:SECRET-wrong@', ['--requirepass', 'right']],
-  ['redis', 'no password', startRedis, 'redis://', ['--requirepass', 'right']],
-  ['amqp', 'a wrong password', startRabbitMq, 'amqp://guest:SECRET-wrong@', []],
+  ['BUS_URL', 'redis', 'a wrong password', startRedis, ...wrong],
+  ['BUS_URL', 'redis', 'no password', startRedis, ...none],
+  ['TASKS_URL', 'redis', 'a wrong password', startRedis, ...wrong],
+  ['TASKS_URL', 'redis', 'no password', startRedis, ...none],
+  ['BUS_URL', 'amqp', 'a wrong password', startRabbitMq, 'amqp://guest:SECRET-wrong@', []],
 ] as const
 
-for (const [name, what, start, prefix, options] of refusals) {
-  test(`R14: ${name} that refuses ${what} is one line that does not show it, and exit code 1`, async (t) => {
+for (const [variable, name, what, start, prefix, options] of refusals) {
+  test(`R14: ${variable}: ${name} that refuses ${what} is one line that does not show it, and exit code 1`, async (t) => {
     const { port } = await start(t, ...options)
-    const env = await quickEnv(t, { LOG_LEVEL: 'info', BUS_URL: `${prefix}127.0.0.1:${port}` })
+    const env = await quickEnv(t, { LOG_LEVEL: 'info', [variable]: `${prefix}127.0.0.1:${port}` })
     const { child, exited } = spawnProgram(t, env, ['--import', 'tsx', 'server.ts'])
     let output = ''
     child.stdout!.on('data', (data) => {

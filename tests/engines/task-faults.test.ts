@@ -13,18 +13,14 @@ import {
   type Json,
   jsonOf,
   post,
-  quickEnv,
-  spawnProgram,
   spawnServer,
   startApp,
   temporaryFolder,
   until,
 } from '../helpers.ts'
 import { ask, type Broker, startRedis } from './brokers.ts'
-import { tasks as jobs } from './worker.ts'
+import { definitions, tasks as jobs, PROGRAM } from './worker.ts'
 
-const definitions = Object.values(jobs)
-const PROGRAM = ['--import', 'tsx', 'tests/engines/worker.ts']
 const KEPT = ['--appendonly', 'yes'] // a Redis that has after a kill what it had before
 
 const statusOf = async (url: string) => (await fetch(url)).status
@@ -284,24 +280,6 @@ test('R12: after FLUSHALL tasks are unknown, and a worker that has one goes on',
   await until(async () => (await tasks.find(after.id))?.state === 'succeeded')
   assert.equal(worker.child.exitCode, null)
 })
-
-for (const [what, prefix, options] of [
-  ['a wrong password', 'redis://:SECRET-wrong@', ['--requirepass', 'right']],
-  ['no password', 'redis://', ['--requirepass', 'right']],
-] as const) {
-  test(`R14: a Redis for tasks that refuses ${what} is one line that does not show it, and exit code 1`, async (t) => {
-    const { port } = await startRedis(t, ...options)
-    const env = await quickEnv(t, { LOG_LEVEL: 'info', TASKS_URL: `${prefix}127.0.0.1:${port}` })
-    const { child, exited } = spawnProgram(t, env, ['--import', 'tsx', 'server.ts'])
-    let output = ''
-    child.stdout!.on('data', (data) => {
-      output += data
-    })
-    assert.equal(await exited, 1)
-    assert.match(output, /refuses the connection/)
-    assert.doesNotMatch(output, /SECRET/)
-  })
-}
 
 test('R15: a task that a worker does not know is failed, with all that is needed to retry it', async (t) => {
   const broker = await startRedis(t)

@@ -19,7 +19,7 @@ import {
 } from '../helpers.ts'
 import { as, startGuarded } from '../tokens.ts'
 import { startRedis } from './brokers.ts'
-import { tasks as jobs } from './worker.ts'
+import { definitions, tasks as jobs, PROGRAM } from './worker.ts'
 
 const broker = await startRedis({ after })
 let databases = 0
@@ -29,9 +29,6 @@ function sharedEnv(): NodeJS.ProcessEnv {
   const url = `${broker.url}/${databases++}`
   return { TASKS_URL: url, BUS_URL: url }
 }
-
-const definitions = Object.values(jobs)
-const PROGRAM = ['--import', 'tsx', 'tests/engines/worker.ts']
 
 /** A web process in this one, and a worker that can be killed. */
 async function startBoth(t: TestContext, more: NodeJS.ProcessEnv = {}) {

@@ -48,6 +48,11 @@ function write({ file }: Place, { id, attempt }: TaskContext): void {
   appendFileSync(file, `${id} ${process.pid} ${attempt}\n`)
 }
 
+export const definitions = Object.values(tasks)
+
+/** How this file is run. */
+export const PROGRAM = ['--import', 'tsx', 'tests/engines/worker.ts']
+
 if (isMain(import.meta.url)) {
-  await run(() => createApp(readSettings(), { definitions: Object.values(tasks) }))
+  await run(() => createApp(readSettings(), { definitions }))
 }
