@@ -69,7 +69,7 @@ for (const [what, shift] of [
         [after.id, before.id],
       )
     },
-    { env: { HEARTBEAT_SECONDS: '0.1' }, definitions: [timed] },
+    { env: { HEARTBEAT_SECONDS: '0.5' }, definitions: [timed] },
   )
 }
 
