@@ -234,7 +234,10 @@ test('R8: an event of a task that comes twice is told once', async (t) => {
   await tasks.idle()
   await socket.ask({ type: 'subscribe', topic: 'tasks' })
   const told: Json[] = []
-  socket.socket.on('message', (data) => told.push(...JSON.parse(String(data)).data))
+  socket.socket.on('message', (text) => {
+    const { type, data } = JSON.parse(String(text))
+    if (type === 'message') told.push(...data)
+  })
   const toldOf = (one: string) => told.filter((task) => task.id === one)
   const event = (name: string) =>
     ask(broker, `XADD meanwhile:any:events * event ${name} jobId ${id} prev active`)
