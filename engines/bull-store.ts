@@ -157,7 +157,7 @@ export class BullStore {
   /** `listener` is called with the id of a task that runs and is cancelled. */
   async hearCancels(listener: (id: string) => void): Promise<void> {
     this.#link.events.removeAllListeners('message').on('message', (_, id) => listener(id))
-    await this.#link.events.subscribe(this.#channel)
+    await inTime(this.#link.events.subscribe(this.#channel))
   }
 
   /** What has failed is queued again, after so many milliseconds. Rejects if there is no room. */

@@ -137,7 +137,7 @@ class RedisBus implements Bus {
   }
 
   #subscribe(topic: string): Channel {
-    const subscribing = this.#link.events.subscribe(this.#prefix + topic).then(
+    const subscribing = inTime(this.#link.events.subscribe(this.#prefix + topic)).then(
       () => {
         channel.subscribing = undefined
       },
@@ -196,7 +196,7 @@ class RedisBus implements Bus {
   async #opened(wasCut: boolean): Promise<void> {
     const topics = [...this.#channels.keys()]
     const channels = topics.map((topic) => this.#prefix + topic)
-    if (channels.length > 0) await this.#link.events.subscribe(...channels)
+    if (channels.length > 0) await inTime(this.#link.events.subscribe(...channels))
     if (wasCut) this.#inbox.interrupt(topics.filter((topic) => !isRoom(topic)))
     this.#isUnsure = true
     await this.#beat()
@@ -207,7 +207,7 @@ class RedisBus implements Bus {
     const { commands, events, run } = this.#link
     if (run === '') throw new Error('Redis is away')
     const beat = () => inTime(commands.beat(this.#prefix, this.#members.server, SILENCE))
-    const [answer] = await Promise.all([beat(), events.ping()])
+    const [answer] = await Promise.all([beat(), inTime(events.ping())])
     const [wasKnown, living] = answer as [number, string[]]
     this.#members.keep(new Set(living))
     if (wasKnown && !this.#isUnsure) return

@@ -57,7 +57,7 @@ export class RedisLink<S extends Scripts> {
     this.#log = log
     this.health = new Health('Redis', log)
     this.commands = new Redis(url, { ...OPTIONS, scripts }) as Redis & Asked<S>
-    this.events = new Redis(url, { ...OPTIONS, commandTimeout: PATIENCE })
+    this.events = new Redis(url, OPTIONS)
     for (const client of [this.commands, this.events]) {
       client.on('error', (error) => this.health.failed(error)) // without a listener it would end the process
       client.on('close', () => this.health.failed(new Error('the connection to Redis is closed')))

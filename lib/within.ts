@@ -1,10 +1,13 @@
 // Waiting with a limit, or for whatever becomes of it.
 
-/** Whether the event came within so many milliseconds. Rejects if the event does. */
+/**
+ * Whether the event came within so many milliseconds: also what came while the event loop was blocked
+ * for longer, since the sockets are looked at once more. Rejects if the event does.
+ */
 export async function within(milliseconds: number, event: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, false)
+    timer = setTimeout(() => setImmediate(resolve, false), milliseconds)
   })
   try {
     return await Promise.race([event.then(() => true), late])

@@ -571,7 +571,8 @@ for (const [history, what] of [
     const published: Promise<number | undefined>[] = []
     let answered = 0
 
-    for (let cuts = 0; cuts < 100; ) {
+    const cameBack = () => readers.every(({ starts }) => starts.length > 10)
+    for (let cuts = 0; cuts < 100 || !cameBack(); ) {
       for (let n = random() * 4; n >= 1; n--) {
         if (published.length - answered >= 50) break
         const once = talker.publish('room:a', published.length + 1)
@@ -590,7 +591,6 @@ for (const [history, what] of [
       `seed ${seed}`,
     )
     for (const { heard, starts } of readers) {
-      assert.ok(starts.length > 10, `seed ${seed}: it came back ${starts.length} times`)
       let last = 0
       let mayMiss = true
       for (const { start, offset, data } of heard.filter(({ type }) => type !== 'presence')) {

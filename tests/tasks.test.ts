@@ -185,11 +185,14 @@ test('T4: a task that rejects after it resolved keeps its result', async (t) => 
 test('no more tasks run at once than there are slots', async (t) => {
   let running = 0
   let most = 0
+  const full = latch()
   const tasks = await startQueue(t, { concurrency: 3 })
 
   for (let i = 0; i < 20; i++) {
     await tasks.add(async () => {
       most = Math.max(most, ++running)
+      if (running === 3) full.open()
+      await full.opened
       await delay(10)
       running--
     })

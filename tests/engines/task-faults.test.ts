@@ -376,13 +376,17 @@ test('of 1,000 tasks that two servers accept while workers are killed at random,
   isOver = true
   await Promise.all(working)
 
-  const states = await Promise.all(ids.map(async (id) => (await tasks.find(id))?.state))
-  assert.deepEqual(new Set(states), new Set(['succeeded']))
   const pidsOf = new Map<string, string[]>(ids.map((id) => [id, []]))
   for (const [id, pid] of await runs(place.file)) pidsOf.get(id!)!.push(pid!)
-  for (const pids of pidsOf.values()) assert.ok(pids.length > 0)
+  for (const [id, pids] of pidsOf) {
+    const { state, error } = (await tasks.find(id))!
+    // As documented, who was there at five deaths is given up, though here it was not to blame.
+    const isGivenUp = error?.name === 'InterruptedError'
+    assert.equal(state, isGivenUp ? 'failed' : 'succeeded')
+    assert.ok(pids.length > 0)
+    for (const pid of isGivenUp ? pids : pids.slice(0, -1)) assert.ok(killed.has(pid))
+  }
   const again = [...pidsOf.values()].filter(({ length }) => length > 1)
   assert.ok(again.length > 0, 'some were interrupted')
-  for (const pids of again) for (const pid of pids.slice(0, -1)) assert.ok(killed.has(pid))
   t.diagnostic(`${again.length} ran again`)
 })
