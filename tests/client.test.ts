@@ -124,6 +124,7 @@ test('a client follows, publishes, and hears who is there', async (t) => {
 
   assert.equal(await client.publish('room:a', { text: 'tea?' }), 1)
   assert.equal(await other.publish('room:a', 'yes'), 2)
+  await until(() => starts.length > 0) // what is transient comes to those who are there
   await other.publish('room:a', 'typing', { transient: true })
   await until(() => heard.length >= 4)
   follow(other, 'room:a')
@@ -438,6 +439,7 @@ test('many requests at once are paced, so that the server closes nobody', async 
   const published = Array.from({ length: 40 }, (_, n) => client.publish('room:0', n))
   const offsets = await Promise.all(published)
   await until(() => rooms[0]!.data().length === 40)
+  await until(() => rooms.every(({ starts }) => starts.length > 0))
 
   assert.deepEqual(
     offsets,
