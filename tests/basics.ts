@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -75,6 +76,23 @@ export function latch(): { opened: Promise<void>; open: () => void } {
 /** Waits until it is so: looks every millisecond, then less and less often, so that it costs little. */
 export async function until(condition: () => unknown): Promise<void> {
   for (let pause = 1; !(await condition()); pause = Math.min(1.1 * pause, 20)) await delay(pause)
+}
+
+/** Lets nothing else run for so many milliseconds. */
+export function block(milliseconds: number): void {
+  for (const end = performance.now() + milliseconds; performance.now() < end; );
+}
+
+/** The two ends of one connection, gone with the test. */
+export async function socketPair(t: Scope): Promise<[near: Socket, far: Socket]> {
+  const server = createServer().listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const near = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.after(() => near.destroy())
+  const [[far]] = await Promise.all([once(server, 'connection'), once(near, 'connect')])
+  t.after(() => far.destroy())
+  return [near, far]
 }
 
 /** What no property of can be looked at: even `instanceof` throws. */

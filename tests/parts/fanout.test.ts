@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Fanout, Outbox } from '../../lib/fanout.ts'
 import type { Batch } from '../../lib/frame.ts'
-import { until } from '../basics.ts'
+import { block, until } from '../basics.ts'
 
 const frame = (text: string) => ({ bytes: Buffer.from(text) })
 
@@ -22,10 +22,7 @@ function join(line: Outbox, { after = 0, onDeliver = () => {} } = {}) {
 
 /** So many, each of which takes so long that one slice of time is not enough for all. */
 function crowd(line: Outbox, count: number) {
-  const spend = () => {
-    for (const end = performance.now() + 0.05; performance.now() < end; );
-  }
-  return Array.from({ length: count }, () => join(line, { onDeliver: spend }))
+  return Array.from({ length: count }, () => join(line, { onDeliver: () => block(0.05) }))
 }
 
 test('what comes in one turn goes out in one write, in order', async () => {

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { Heartbeat } from '../../lib/heartbeat.ts'
-import { latch } from '../basics.ts'
+import { block, latch, socketPair } from '../basics.ts'
 
 const SECONDS = 0.05 // a tick in 5 ms
 
@@ -71,24 +69,17 @@ test('a heartbeat that was stopped can be started again', async (t) => {
 })
 
 test('T7, X14: what came while the event loop was blocked counts as a sign of life', async (t) => {
-  const server = createServer().listen(0, '127.0.0.1')
-  t.after(() => server.close())
-  await once(server, 'listening')
-  const near = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  t.after(() => near.destroy())
-  const [far] = await once(server, 'connection')
-  t.after(() => far.destroy())
+  const [near, far] = await socketPair(t)
   let isHeard = false
   far.on('data', () => {
     isHeard = true
   })
-  if (near.connecting) await once(near, 'connect')
 
   const judged = new Promise<boolean>((resolve) => {
     start(t, [{ beat: () => resolve(isHeard) }])
   })
   near.write('I am here')
-  for (const end = performance.now() + 50; performance.now() < end; );
+  block(50)
 
   assert.equal(await judged, true)
 })
