@@ -83,6 +83,15 @@ export function block(milliseconds: number): void {
   for (const end = performance.now() + milliseconds; performance.now() < end; );
 }
 
+/** Free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
+}
+
 /** The two ends of one connection, gone with the test. */
 export async function socketPair(t: Scope): Promise<[near: Socket, far: Socket]> {
   const server = createServer().listen(0, '127.0.0.1')

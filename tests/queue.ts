@@ -17,7 +17,7 @@ import { type Scope, silent, tasksUrl } from './basics.ts'
 const BOUNDS = { concurrency: 8, capacity: 1_000, keep: 100, threads: 2, log: silent }
 
 /** Whether tasks are in Redis. */
-const isShared = tasksUrl() !== undefined
+export const isShared = tasksUrl() !== undefined
 
 /** For a test of what only the queue in this process does, and why. */
 export function alone(why: string): { skip: string | false } {

@@ -10,7 +10,7 @@ import {
   type TaskQueueOptions,
 } from '../tasks.ts'
 import { fail, latch, revokedProxy, silent, until } from './basics.ts'
-import { alone, startQueue } from './queue.ts'
+import { alone, isShared, startQueue } from './queue.ts'
 
 const NEWEST = 'the newest state is told, not each'
 
@@ -182,31 +182,33 @@ test('T4: a task that rejects after it resolved keeps its result', async (t) => 
   assert.equal((await tasks.find(id))?.result, 'first')
 })
 
-test('no more tasks run at once than there are slots', async (t) => {
+/** Work that none of ends before so many run at once, and how many have at most. */
+function together(count: number) {
+  const { opened, open } = latch()
   let running = 0
   let most = 0
-  const full = latch()
+  const work = async () => {
+    most = Math.max(most, ++running)
+    if (running === count) open()
+    await opened
+    await delay(10)
+    running--
+  }
+  return { work, most: () => most }
+}
+
+test('no more tasks run at once than there are slots', async (t) => {
+  const { work, most } = together(3)
   const tasks = await startQueue(t, { concurrency: 3 })
 
-  for (let i = 0; i < 20; i++) {
-    await tasks.add(async () => {
-      most = Math.max(most, ++running)
-      if (running === 3) full.open()
-      await full.opened
-      await delay(10)
-      running--
-    })
-  }
+  for (let i = 0; i < 20; i++) await tasks.add(work)
   await tasks.idle()
 
-  assert.equal(most, 3)
+  assert.equal(most(), 3)
 })
 
-for (const [concurrency, options] of [
-  [1, {}],
-  [3, alone('each slot gets its task from Redis by itself, so that two may change places')],
-] as const) {
-  test(`with ${concurrency} at a time tasks start in order`, options, async (t) => {
+for (const concurrency of [1, 3]) {
+  test(`with ${concurrency} at a time tasks start in order`, async (t) => {
     const started: number[] = []
     const tasks = await startQueue(t, { concurrency })
 
@@ -218,7 +220,12 @@ for (const [concurrency, options] of [
     }
     await tasks.idle()
 
-    assert.deepEqual(started, [...Array(20).keys()])
+    assert.equal(new Set(started).size, 20)
+    // Each slot gets its task from Redis by itself: those on their way at the same time may change places.
+    const passed = isShared ? concurrency - 1 : 0
+    for (const [place, n] of started.entries()) {
+      assert.ok(Math.abs(n - place) <= passed, `${n} at ${place}`)
+    }
   })
 }
 
@@ -238,21 +245,12 @@ test('a definition with slots of its own never waits behind the others', async (
 })
 
 test('a definition with slots of its own keeps to them', async (t) => {
-  let running = 0
-  let most = 0
-  const two = defineTask(
-    'two',
-    async () => {
-      most = Math.max(most, ++running)
-      await delay(1)
-      running--
-    },
-    { concurrency: 2 },
-  )
+  const { work, most } = together(2)
+  const two = defineTask('two', work, { concurrency: 2 })
   const tasks = await startQueue(t, { concurrency: 8, definitions: [two] })
   for (let i = 0; i < 10; i++) await tasks.add(two, undefined)
   await tasks.idle()
-  assert.equal(most, 2)
+  assert.equal(most(), 2)
 })
 
 test('tasks that block give sockets and timers their turn in between', async (t) => {

@@ -2,14 +2,12 @@
 // so, and after it everything that was there, once.
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import { defineTask } from '../../tasks.ts'
-import { latch, spawnServer, startApp, temporaryFolder } from '../helpers.ts'
+import { freePorts, latch, spawnServer, startApp, temporaryFolder } from '../helpers.ts'
 import { type Network, startNetwork } from '../network.ts'
 import { browserTest, expectProblems } from './browser.ts'
 import { chat, echo, notify, openDemo, says, showsLines } from './demo.ts'
@@ -17,20 +15,12 @@ import { chat, echo, notify, openDemo, says, showsLines } from './demo.ts'
 const AWAY =
   /WebSocket connection to .+ failed|ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)/
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 /** A server that can be killed, and started again at the same place with the same journal. */
 async function mortalServer(t: TestContext, settings: NodeJS.ProcessEnv = {}) {
   const folder = await temporaryFolder(t)
+  const [port] = await freePorts(1)
   const env = {
-    PORT: String(await freePort()),
+    PORT: String(port),
     JOURNAL: join(folder, 'tasks.journal'),
     WORK_FILE: join(folder, 'log.txt'),
     ...settings,

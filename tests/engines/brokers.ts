@@ -4,9 +4,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
-import { type Scope, temporaryFolder, until } from '../basics.ts'
+import { freePorts, type Scope, temporaryFolder, until } from '../basics.ts'
 
 export interface Broker {
   /** For `BUS_URL`. */
@@ -133,15 +133,6 @@ export function ask({ port }: Broker, command: string): Promise<string> {
       resolve(String(data))
     })
   })
-}
-
-/** Free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
 }
 
 /** The configuration of `engines/deploy/`, with these servers behind it. Returns nginx's URL. */

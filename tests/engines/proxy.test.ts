@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import {
   connectSocket,
+  freePorts,
   type Json,
   jsonOf,
   post,
@@ -15,7 +16,7 @@ import {
   until,
 } from '../helpers.ts'
 import { PageClient } from '../page-client.ts'
-import { freePorts, startNginx, startRedis } from './brokers.ts'
+import { startNginx, startRedis } from './brokers.ts'
 
 async function startBehindNginx(t: TestContext, env: NodeJS.ProcessEnv = {}) {
   const broker = await startRedis(t)

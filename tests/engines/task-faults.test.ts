@@ -6,8 +6,10 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { ASK_TIME } from '../../engines/bull-store.ts'
 import { createLog } from '../../lib/log.ts'
 import type { App } from '../../server.ts'
+import type { Task } from '../../tasks.ts'
 import {
   connectSocket,
   type Json,
@@ -21,8 +23,6 @@ import {
 import { ask, type Broker, startRedis } from './brokers.ts'
 import { definitions, tasks as jobs, PROGRAM } from './worker.ts'
 
-// Milliseconds: it is 800 at most, on a machine that is not busy; no answer at all is what this catches.
-const HANG = 3_000
 const KEPT = ['--appendonly', 'yes'] // a Redis that has after a kill what it had before
 
 const statusOf = async (url: string) => (await fetch(url)).status
@@ -49,13 +49,22 @@ async function placeOf(t: TestContext): Promise<{ file: string }> {
   return { file: join(await temporaryFolder(t), 'runs.txt') }
 }
 
-/** How long it takes to be refused. */
-async function refused(url: string): Promise<number> {
-  const asked = performance.now()
+async function refused(url: string): Promise<void> {
   const reply = await submit(url)
   assert.equal(reply.status, 503)
   assert.equal(reply.headers.get('retry-after'), '1')
-  return performance.now() - asked
+}
+
+/** It takes less than so many milliseconds: once in three times, since the machine may be busy. */
+async function isQuick(milliseconds: number, attempt: () => Promise<number>): Promise<boolean> {
+  for (let times = 0; times < 3; times++) if ((await attempt()) < milliseconds) return true
+  return false
+}
+
+async function timed(action: () => Promise<void>): Promise<number> {
+  const began = performance.now()
+  await action()
+  return performance.now() - began
 }
 
 test('R1: without Redis at the start a server says so, refuses tasks with 503, and takes them when it comes', async (t) => {
@@ -94,7 +103,8 @@ test('R2, R3: while Redis is dead tasks are refused at once; when it is back, th
 
   await broker.kill()
   await until(async () => !(await isReady(url)))
-  assert.ok((await refused(url)) < HANG)
+  // Nobody waits for an answer that can't come.
+  assert.ok(await isQuick(ASK_TIME, () => timed(() => refused(url))))
   assert.equal(await statusOf(`${url}/healthz`), 200)
   assert.equal(await statusOf(`${url}/tasks/${id}`), 503)
   assert.equal((await socket.ask({ type: 'subscribe', topic: 'tasks' })).code, 'unavailable')
@@ -138,11 +148,15 @@ test('R3: a task that ends while Redis is away has ended when it is back', async
 test('R4: while Redis is silent tasks are refused within a second; when it goes on, so do they', async (t) => {
   const broker = await startRedis(t)
   const { url, tasks } = await startApp(t, { TASKS_URL: broker.url })
-  broker.pause()
-  assert.ok((await refused(url)) < HANG)
-  await until(async () => !(await isReady(url)))
-  broker.goOn()
-  await until(() => isReady(url))
+  const beSilent = async () => {
+    broker.pause()
+    const taken = await timed(() => refused(url))
+    await until(async () => !(await isReady(url)))
+    broker.goOn()
+    await until(() => isReady(url))
+    return taken
+  }
+  assert.ok(await isQuick(1_000, beSilent))
   assert.equal((await submit(url, { n: 2 })).status, 202)
   await tasks.idle()
 })
@@ -376,17 +390,19 @@ test('of 1,000 tasks that two servers accept while workers are killed at random,
   isOver = true
   await Promise.all(working)
 
+  // As documented, who was there at five deaths is given up, and can be retried.
+  const ended = await Promise.all(ids.map((id) => tasks.find(id)))
+  const isGivenUp = (task?: Task) => task?.error?.name === 'InterruptedError'
+  for (const task of ended.filter(isGivenUp)) await tasks.retry(task!.id)
+  await tasks.idle()
+
+  const states = await Promise.all(ids.map(async (id) => (await tasks.find(id))?.state))
+  assert.deepEqual(new Set(states), new Set(['succeeded']))
   const pidsOf = new Map<string, string[]>(ids.map((id) => [id, []]))
   for (const [id, pid] of await runs(place.file)) pidsOf.get(id!)!.push(pid!)
-  for (const [id, pids] of pidsOf) {
-    const { state, error } = (await tasks.find(id))!
-    // As documented, who was there at five deaths is given up, though here it was not to blame.
-    const isGivenUp = error?.name === 'InterruptedError'
-    assert.equal(state, isGivenUp ? 'failed' : 'succeeded')
-    assert.ok(pids.length > 0)
-    for (const pid of isGivenUp ? pids : pids.slice(0, -1)) assert.ok(killed.has(pid))
-  }
+  for (const pids of pidsOf.values()) assert.ok(pids.length > 0)
   const again = [...pidsOf.values()].filter(({ length }) => length > 1)
   assert.ok(again.length > 0, 'some were interrupted')
+  for (const pids of again) for (const pid of pids.slice(0, -1)) assert.ok(killed.has(pid))
   t.diagnostic(`${again.length} ran again`)
 })
