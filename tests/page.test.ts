@@ -2,13 +2,13 @@
 // What it does, is in tests/browser/.
 
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { connectSocket, startApp } from './helpers.ts'
+import { checkQuote, read } from './quotes.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 const page = read('static/index.html')
 const modules = readdirSync(join(ROOT, 'static'), { recursive: true, encoding: 'utf8' }).filter(
   (path) => path.endsWith('.js'),
@@ -43,17 +43,9 @@ test('the code under a panel stands in the source', () => {
   assert.ok(quotes.length > 5)
   for (const [, path, code] of quotes) {
     const text = code!.replaceAll('&lt;', '<').replaceAll('&amp;', '&')
-    for (const piece of text.split(/^\s*\/\/ …$/m)) {
-      assert.ok(flat(read(path!)).includes(flat(piece)), `${path}: ${piece}`)
-    }
+    checkQuote(path!, text)
   }
 })
-
-// Without what only lays it out.
-function flat(code: string): string {
-  const lines = code.split('\n').map((line) => line.trim())
-  return lines.filter((line) => line !== '').join('\n')
-}
 
 for (const path of modules) {
   test(`static/${path} has at most 250 lines, and imports only what is beside it`, () => {
