@@ -3,12 +3,13 @@
 
 import { WebSocket } from 'ws'
 import { Client } from '../static/client.js'
+import { socketUrl } from './lesson.ts'
 
 if (!('WebSocket' in globalThis)) Object.assign(globalThis, { WebSocket })
 
 /** Connects somebody to the server at this URL. */
 export function connect(url: string, user: string): Client {
-  return new Client(`${url.replace('http', 'ws')}/ws?user=${user}`)
+  return new Client(`${socketUrl(url)}?user=${user}`)
 }
 
 export { Client }

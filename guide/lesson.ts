@@ -15,6 +15,11 @@ export function print(line: string): void {
   console.log(`${((performance.now() - began) / 1_000).toFixed(1)} s  ${line}`)
 }
 
+/** Where the server at this URL has its WebSockets. */
+export function socketUrl(url: string): string {
+  return `${url.replace('http', 'ws')}/ws`
+}
+
 /** Sends JSON, as a page or another program would. */
 export function post(url: string, body: unknown = {}, headers = {}): Promise<Response> {
   return fetch(url, {

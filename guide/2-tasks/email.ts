@@ -9,7 +9,9 @@ import { post, print, settings } from '../lesson.ts'
 import { startMailServer } from './smtp.ts'
 
 const { port, close } = await startMailServer()
-const mailer = createTransport({ host: '127.0.0.1', port })
+// Limits of its own: a mail server that never answers must not hold a slot.
+const limits = { connectionTimeout: 5_000, greetingTimeout: 5_000, socketTimeout: 5_000 }
+const mailer = createTransport({ host: '127.0.0.1', port, ...limits })
 
 const confirm = defineTask(
   'confirm',
@@ -18,7 +20,7 @@ const confirm = defineTask(
     print(`attempt ${context.attempt}`)
     await mailer.sendMail({ from: 'shop@example.org', to, subject: 'Your order', text: 'Thanks!' })
   },
-  { attempts: 3, backoff: 1_000, timeout: 10_000 }, // both in milliseconds
+  { attempts: 3, backoff: 1_000, timeout: 10_000 }, // milliseconds
 )
 
 const app: App = await createApp(settings(), {

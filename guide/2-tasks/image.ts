@@ -10,7 +10,7 @@ const log = createLog('warn', (line) => {
   const { message, name } = JSON.parse(line)
   if (name) print(`log: ${message}, ${name}`)
 })
-const app: App = await createApp(settings({ BLOCKED_MS: '500' }), {
+const app: App = await createApp(settings({ BLOCKED_MS: '100' }), {
   definitions: [blurHere, blurInThread],
   log,
 })

@@ -11,8 +11,9 @@ export function runTwice(module: string): void {
   const env = { ...process.env, JOURNAL: join(folder, 'tasks.journal') }
   for (const run of ['first', 'second']) {
     const args = [...process.execArgv, fileURLToPath(module), run]
-    const { signal } = spawnSync(process.execPath, args, { env, stdio: 'inherit' })
+    const { signal, status } = spawnSync(process.execPath, args, { env, stdio: 'inherit' })
     if (signal) console.log(`       killed with ${signal}`)
+    else process.exitCode = status ?? 1
   }
   rmSync(folder, { recursive: true })
 }

@@ -9,6 +9,7 @@ export async function startMailServer() {
   let asked = 0
   const server = new SMTPServer({
     authOptional: true,
+    disableReverseLookup: true, // it asks nobody on the network
     disabledCommands: ['STARTTLS'], // it has no certificate
     onMailFrom(_address, _session, done) {
       if (asked++ > 0) return done()

@@ -27,8 +27,9 @@ const app: App = await createApp(settings(), {
   },
 })
 
-// The page makes one key for one order, however often it is sent.
-const send = () => post(`${app.url}/order`, { order: 'tea' }, { 'idempotency-key': 'order-1' })
+// The page makes one key for one order, however often that is sent.
+const key = crypto.randomUUID()
+const send = () => post(`${app.url}/order`, { order: 'tea' }, { 'idempotency-key': key })
 const [first, second] = await Promise.all([send(), send()])
 print(`answered: ${first.status} and ${second.status}`)
 print(`the same task: ${(await first.text()) === (await second.text()) ? 'yes' : 'no'}`)

@@ -22,7 +22,7 @@ const before = process.cpuUsage()
 const [{ sent, received }] = await once(people, 'message')
 const { user, system } = process.cpuUsage(before) // microseconds
 
-print(`${Math.round(sent / SECONDS)} messages a second came in`)
-print(`${Math.round(received / SECONDS)} a second went out`)
+print(`${Math.round(sent / SECONDS)} messages a second were sent`)
+print(`${Math.round(received / SECONDS)} a second were received`)
 print(`${Math.round((user + system) / SECONDS / 10_000)} % of one core`)
 await app.close()

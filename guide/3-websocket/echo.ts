@@ -3,11 +3,11 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { createApp } from '../../server.ts'
-import { print, settings } from '../lesson.ts'
+import { print, settings, socketUrl } from '../lesson.ts'
 
 const app = await createApp(settings())
 
-const socket = new WebSocket(`${app.url.replace('http', 'ws')}/ws`)
+const socket = new WebSocket(socketUrl(app.url))
 await once(socket, 'open')
 print('open')
 for (const text of ['hello', 'are you still there?']) {

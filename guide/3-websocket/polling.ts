@@ -13,7 +13,7 @@ while (state !== 'succeeded') {
   await sleep(50)
   const task = await (await fetch(`${app.url}/tasks/${id}`)).json()
   questions++
-  if (task.state !== state) print(`${task.state}, after ${questions} questions`)
+  if (task.state !== state) print(`question ${questions}: ${task.state}`)
   state = task.state
 }
 await app.close()

@@ -12,6 +12,6 @@ for (const path of ['/healthz', '/readyz']) {
   print(`${path}: ${reply.status} ${(await reply.text()).trim()}`)
 }
 const figures = await (await fetch(`${app.url}/metrics`)).text()
-const wanted = /^meanwhile_(tasks_(accepted|ended|running|queued)|http_req|sockets ).*[1-9].*/gm
+const wanted = /^meanwhile_(tasks_(accepted|ended)|http_requests)_total.* [1-9]\d*$/gm
 for (const [line] of figures.matchAll(wanted)) print(line)
 await app.close()

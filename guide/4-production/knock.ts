@@ -2,13 +2,15 @@
 
 import { type ClientOptions, WebSocket } from 'ws'
 
-/** Resolves to `open`, or to the HTTP status with which it is refused. */
+/** Resolves to `open`, and stays so, or to the HTTP status with which it is refused. */
 export function knock(url: string, protocols: string[] = [], options: ClientOptions = {}) {
-  const socket = new WebSocket(url.replace('http', 'ws'), protocols, options)
-  return new Promise<string>((done) => {
+  const socket = new WebSocket(url, protocols, options)
+  return new Promise<string>((done, failed) => {
     socket.on('open', () => done('open'))
-    socket.on('unexpected-response', (_request, reply) => {
+    socket.on('error', failed)
+    socket.on('unexpected-response', (request, reply) => {
       done(`${reply.statusCode} ${reply.statusMessage}`)
+      request.destroy()
     })
   })
 }

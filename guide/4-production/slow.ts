@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { createLog } from '../../lib/log.ts'
 import { createApp } from '../../server.ts'
-import { print, settings } from '../lesson.ts'
+import { print, settings, socketUrl } from '../lesson.ts'
 
 let cut = () => {}
 const log = createLog('info', (line) => {
@@ -16,7 +16,7 @@ const log = createLog('info', (line) => {
 })
 const app = await createApp(settings({ MAX_UNSENT: '1000000' }), { log })
 
-const reader = new WebSocket(`${app.url.replace('http', 'ws')}/ws?user=bob`, 'meanwhile.v1')
+const reader = new WebSocket(`${socketUrl(app.url)}?user=bob`, 'meanwhile.v1')
 await once(reader, 'open')
 reader.send('{"type":"subscribe","id":1,"topic":"room:news"}')
 await once(reader, 'message') // the answer

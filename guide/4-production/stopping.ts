@@ -6,7 +6,7 @@ import { WebSocket } from 'ws'
 import { run } from '../../lib/process.ts'
 import { createApp } from '../../server.ts'
 import { defineTask } from '../../tasks.ts'
-import { print, settings } from '../lesson.ts'
+import { print, settings, socketUrl } from '../lesson.ts'
 
 const [, , way] = process.argv
 if (way) await serve()
@@ -14,21 +14,22 @@ else for (const one of ['naive', 'better']) await stop(one)
 
 async function serve(): Promise<void> {
   const mail = defineTask('mail', async (_: null, context) => {
-    process.send!(app.url) // it has begun
+    process.send!('the task has begun')
     await context.sleep(1_000)
     console.log('       mail sent')
   })
   const start = () => createApp(settings(), { definitions: [mail] })
   const app = await (way === 'better' ? run(start) : start())
-  await app.tasks.add(mail, null)
+  process.once('message', () => app.tasks.add(mail, null)).send!(app.url)
 }
 
 async function stop(one: string): Promise<void> {
   print(`the ${one} way`)
   const server = fork(new URL(import.meta.url), [one])
   const [url] = await once(server, 'message')
-  const client = new WebSocket(`${url.replace('http', 'ws')}/ws`, 'meanwhile.v1')
-  await once(client, 'open')
+  const client = new WebSocket(socketUrl(url), 'meanwhile.v1')
+  client.once('open', () => server.send('add the task'))
+  await once(server, 'message') // it has begun
   server.kill('SIGTERM')
   const [[code], [status, signal]] = await Promise.all([
     once(client, 'close'),

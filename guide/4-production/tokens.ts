@@ -2,12 +2,12 @@
 
 import { signJwt } from '../../lib/jwt.ts'
 import { createApp } from '../../server.ts'
-import { print, settings } from '../lesson.ts'
+import { print, settings, socketUrl } from '../lesson.ts'
 import { knock } from './knock.ts'
 
 const secret = 'at least 32 bytes that nobody can guess'
 const app = await createApp(settings({ AUTH_SECRET: secret }))
-const url = `${app.url}/ws`
+const url = socketUrl(app.url)
 const token = signJwt({ sub: 'ada', exp: Date.now() / 1_000 + 3_600 }, secret)
 const headers = { authorization: `Bearer ${token}` }
 

@@ -14,7 +14,12 @@ function serve(path: string): () => Reply {
   return () => ({ status: 200, headers, body })
 }
 
-const settings = readSettings({ LOG_LEVEL: 'error', NOTIFY_SECONDS: '0', ...process.env })
+const settings = readSettings({
+  LOG_LEVEL: 'error',
+  NOTIFY_SECONDS: '0',
+  ...process.env,
+  JOURNAL: 'off',
+})
 const app = await run(() =>
   createApp(settings, {
     files: fileURLToPath(new URL('chat/', import.meta.url)),

@@ -24,7 +24,7 @@ const LOST = /ERR_CONNECTION_|WebSocket connection to/ // what the console says 
 async function startProgram(t: TestContext, file: string, port = '0') {
   const child = spawn(process.execPath, ['--import', 'tsx', file], {
     cwd: ROOT,
-    env: { ...process.env, PORT: port, JOURNAL: 'off' },
+    env: { ...process.env, PORT: port },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.after(() => child.kill('SIGKILL'))
@@ -48,9 +48,11 @@ async function openChat(t: TestContext, url: string, user: string, options?: Pag
   return page
 }
 
+const message = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true })
+
 async function say(page: Page, text: string): Promise<void> {
-  await page.getByLabel('Message').fill(text)
-  await page.getByLabel('Message').press('Enter')
+  await message(page).fill(text)
+  await message(page).press('Enter')
 }
 
 async function enter(page: Page, room: string): Promise<void> {
@@ -59,7 +61,7 @@ async function enter(page: Page, room: string): Promise<void> {
   await page.getByRole('heading', { name: room, exact: true }).waitFor()
 }
 
-const said = (page: Page) => page.getByRole('main').locator('li p').allTextContents()
+const said = (page: Page) => page.getByRole('log').locator('p').allTextContents()
 const hears = (page: Page, text: string) =>
   page.getByRole('main').getByText(text, { exact: true }).waitFor()
 
@@ -85,18 +87,18 @@ for (const theme of ['light', 'dark'] as const) {
     `the chat has rooms, presence, history, typing and notifications, and axe finds nothing, ${theme}`,
     async (t) => {
       const { url } = await startProgram(t, CHAT)
-      const ada = await openChat(t, url, 'ada', { theme })
+      const ada = await openChat(t, url, 'ada', { theme, height: 400 })
       await say(ada, 'Is <b>nobody</b> here?')
       await hears(ada, 'Is <b>nobody</b> here?')
 
       const bob = await openChat(t, url, 'bob', { theme })
       await hears(bob, 'Is <b>nobody</b> here?')
       await ada.getByText('2 here').waitFor()
-      await bob.getByLabel('Message').pressSequentially('I am')
+      await message(bob).pressSequentially('I am')
       await ada.getByText('bob is typing …').waitFor()
-      await bob.getByLabel('Message').press('Enter')
+      await message(bob).press('Enter')
       await hears(ada, 'I am')
-      await ada.getByText('bob is typing …').waitFor({ state: 'hidden' })
+      assert.equal(await ada.getByText('bob is typing …').isVisible(), false)
 
       await enter(bob, 'kitchen')
       await say(ada, 'Tea, @bob?')
@@ -104,13 +106,16 @@ for (const theme of ['light', 'dark'] as const) {
       await bob.getByRole('button', { name: 'lobby 1 new' }).waitFor()
       assert.equal(await bob.title(), '(1) Chat')
       assert.deepEqual(await findViolations(bob), [])
-      await bob.getByRole('button', { name: 'lobby' }).click()
+      await bob.getByRole('button', { name: 'Leave' }).click()
       await hears(bob, 'Tea, @bob?')
       assert.equal(await bob.title(), 'Chat')
-      assert.deepEqual(await findViolations(ada), [])
+      assert.equal(await bob.getByRole('button', { name: 'kitchen' }).count(), 0)
 
       await bob.close()
       await ada.getByText('1 here').waitFor()
+      for (let n = 0; n < 9; n++) await say(ada, `line ${n}`)
+      await hears(ada, 'line 8')
+      assert.deepEqual(await findViolations(ada), []) // with more than fits
     },
   )
 }
@@ -132,33 +137,65 @@ browserTest(
     await startProgram(t, CHAT, port)
 
     await page.getByText('on its way').waitFor({ state: 'hidden' })
-    await page.getByText('something may be missing').waitFor()
-    assert.deepEqual(await said(page), ['meanwhile'])
+    await hears(page, 'meanwhile')
+    const gap = 'You were away, and something may be missing here.'
+    assert.deepEqual(await said(page), ['before', gap, 'meanwhile'])
   },
 )
 
-browserTest(
-  'a name that is none is refused before it is sent, and a notice that fails is told',
-  async (t) => {
-    const { url } = await startProgram(t, CHAT)
-    const page = await openPage(t, url)
-    await page.getByLabel('Your name').fill('a b')
-    await page.getByRole('button', { name: 'Enter' }).click()
-    assert.equal(
-      await page
-        .getByLabel('Your name')
-        .evaluate((input: HTMLInputElement) => input.validity.patternMismatch),
-      true,
-    )
+browserTest('the chat does not pull down a reader who has scrolled up', async (t) => {
+  const { url } = await startProgram(t, CHAT)
+  const ada = await openChat(t, url, 'ada', { height: 400 })
+  const log = ada.getByRole('log')
+  const top = () => log.evaluate(({ scrollTop }) => scrollTop)
+  for (let n = 0; n < 20; n++) await say(ada, `line ${n}`)
+  await hears(ada, 'line 19')
+  assert.ok((await top()) > 0)
 
-    await page.getByLabel('Your name').fill('ada')
-    await page.getByRole('button', { name: 'Enter' }).click()
-    await page.getByText('ada, connected').waitFor()
-    await page.route('**/notify/**', (route) =>
-      route.fulfill({ status: 503, json: { detail: 'full' } }),
-    )
-    expectProblems(page, /503/)
-    await say(page, 'Hello @bob')
-    await page.getByText('“Hello @bob”: full').waitFor()
-  },
-)
+  const scrolled = log.evaluate(
+    (list) => new Promise((done) => list.addEventListener('scroll', done)),
+  )
+  await log.hover()
+  await ada.mouse.wheel(0, -10_000)
+  await scrolled
+  await ada.waitForFunction(() => document.querySelector('[role=log]')!.scrollTop === 0)
+  await say(ada, 'one more')
+  await hears(ada, 'one more')
+
+  assert.equal(await top(), 0)
+})
+
+for (const name of ['', 'a%20b']) {
+  browserTest(
+    `the chat asks for another name than “${name}”, and takes none that is no name`,
+    async (t) => {
+      const { url } = await startProgram(t, CHAT)
+      const page = await openPage(t, `${url}/?user=${name}`)
+      const input = page.getByLabel('Your name')
+      await input.fill('a b')
+      await page.getByRole('button', { name: 'Enter' }).click()
+      const isRefused = await input.evaluate((it: HTMLInputElement) => it.validity.patternMismatch)
+      assert.equal(isRefused, true)
+
+      await input.fill('ada')
+      await page.getByRole('button', { name: 'Enter' }).click()
+
+      await page.getByText('ada, connected').waitFor()
+    },
+  )
+}
+
+browserTest('what the server refuses is told in the chat: a notice, a room too many', async (t) => {
+  const { url } = await startProgram(t, CHAT)
+  const page = await openChat(t, url, 'ada')
+  await page.route('**/notify/**', (route) =>
+    route.fulfill({ status: 503, json: { detail: 'full' } }),
+  )
+  expectProblems(page, /503/)
+  await say(page, 'Write to ada@example.org, @bob.')
+  await page.getByText('@bob is not notified: full').waitFor()
+
+  for (let n = 1; n < 50; n++) await enter(page, `room-${n}`)
+
+  await page.getByText(/at most 50 topics/).waitFor()
+})

@@ -1,38 +1,38 @@
 // Where one types.
 
-import { ref } from '/vue.js'
+import { onMounted, ref } from '/vue.js'
 import { html } from './html.js'
 import { notifyMentioned } from './notices.js'
 
 export const Composer = {
   props: ['room'],
   setup({ room }) {
-    const text = ref('')
-    const problem = ref('')
+    const input = ref(null)
+    onMounted(() => input.value.focus())
 
     return () => html`
       <form class="composer" onSubmit=${send}>
-        <input aria-label="Message" autocomplete="off" maxlength="2000" autofocus
-          placeholder=${`Say something in ${room.name}. @somebody notifies them`}
-          value=${text.value} onInput=${type} required />
+        <input ref=${input} aria-label="Message" autocomplete="off" maxlength="2000"
+          placeholder=${`Say something in ${room.name}`} value=${room.draft} onInput=${type} />
         <button>Send</button>
-        <p role="alert">${problem.value}</p>
+        <p role="alert">${room.problem}</p>
       </form>`
 
     function type({ target }) {
-      text.value = target.value
+      room.draft = target.value
       room.typing.say()
     }
 
     async function send(event) {
       event.preventDefault()
-      const said = text.value.trim()
-      text.value = problem.value = ''
+      const text = room.draft.trim()
+      if (text === '') return
+      Object.assign(room, { draft: '', problem: '' })
       try {
-        await room.say(said)
-        await notifyMentioned(room.name, said)
-      } catch (error) {
-        problem.value = `“${said}”: ${error.message}`
+        await room.outbox.send(text)
+        await notifyMentioned(room.name, text)
+      } catch ({ message }) {
+        room.problem = message
       }
     }
   },

@@ -4,28 +4,28 @@ import { reactive } from '/vue.js'
 import { html } from './html.js'
 import { client, user } from './session.js'
 
-const MENTION = /@([\w.-]{1,64})/g
+const MENTION = /(?<![\w.@-])@([\w.-]{0,63}\w)/g // no e-mail address, and not the full stop behind it
+const MOST = 10 // in one message
 const SHOWN = 8_000 // milliseconds
 const notices = reactive([])
 
-export function hearNotices() {
-  client.subscribe(`user:${user}`, {
-    onMessage({ data }) {
-      notices.push(data)
-      setTimeout(() => notices.shift(), SHOWN)
-    },
-  })
-}
+client.subscribe(`user:${user}`, {
+  onMessage({ data }) {
+    notices.push(data)
+    setTimeout(() => notices.shift(), SHOWN)
+  },
+})
 
-/** For each of them a task of the server: it answers at once, and tells them behind the reply. */
+/** For each of them a task of the server: it answers at once, and tells them after the reply. */
 export async function notifyMentioned(room, text) {
-  for (const name of new Set([...text.matchAll(MENTION)].map(([, name]) => name))) {
+  const names = new Set([...text.matchAll(MENTION)].map(([, name]) => name))
+  for (const name of [...names].slice(0, MOST)) {
     const reply = await fetch(`/notify/${name}?user=${encodeURIComponent(user)}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ message: `${text} (in ${room})` }),
     })
-    if (!reply.ok) throw new Error((await reply.json()).detail)
+    if (!reply.ok) throw new Error(`@${name} is not notified: ${(await reply.json()).detail}`)
   }
 }
 

@@ -1,31 +1,33 @@
-// What was said, the newest last and in sight; and who is about to say something.
+// What was said; and who is about to say something.
 
-import { nextTick, ref, watch } from '/vue.js'
+import { onMounted, onUpdated, ref } from '/vue.js'
 import { html } from './html.js'
-import { user } from './session.js'
+import { Message } from './message.js'
 
-const timeOf = (at) => new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
-
-const Message = ({ from, at, text }) => html`
-  <li class=${from === user ? 'own' : ''}>
-    <b>${from}</b> <time datetime=${at}>${timeOf(at)}</time>
-    <p>${text}</p>
-  </li>`
-Message.props = ['from', 'at', 'text']
+const NEAR = 40 // pixels from the end: who reads further up is not pulled down by each message
 
 export const Talk = {
   props: ['room'],
   setup({ room }) {
     const list = ref(null)
-    const scroll = () => list.value?.lastElementChild?.scrollIntoView({ block: 'end' })
-    watch([() => room.messages, room.pending], () => nextTick(scroll), { immediate: true })
+    let isAtEnd = true
+    const look = ({ target: { scrollHeight, scrollTop, clientHeight } }) => {
+      isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR
+    }
+    const follow = () => {
+      if (isAtEnd) list.value.scrollTop = list.value.scrollHeight
+    }
+    onMounted(follow)
+    onUpdated(follow)
 
     return () => html`
-      ${room.mayMiss && html`<p class="gap">You were away, and something may be missing.</p>`}
-      <ol ref=${list} class="talk" aria-live="polite">
-        ${room.messages.map((message) => html`<${Message} key=${message.offset} ...${message} />`)}
-        ${room.pending.map((text) => html`<li class="own pending"><p>${text}</p> on its way</li>`)}
-      </ol>
+      <div class="talk" ref=${list} onScroll=${look} role="log" tabindex="0" aria-label="Messages">
+        ${room.messages.shown.map((message) => html`<${Message} ...${message} />`)}
+        ${[...room.outbox.waiting].map(
+          ([number, text]) => html`
+          <article class="own" key=${number}><p>${text}</p> <small>on its way</small></article>`,
+        )}
+      </div>
       <p class="typing">${sayWho([...room.typing.names])}</p>`
   },
 }

@@ -1,4 +1,4 @@
-// Who is typing. One says so at most once a second; who has not said so for three seconds has stopped.
+// Who is typing. We say so at most once a second; who has not said so for three seconds has stopped.
 
 import { reactive } from '/vue.js'
 import { client, user } from './session.js'
@@ -6,7 +6,6 @@ import { client, user } from './session.js'
 const SAID_EVERY = 1_000 // milliseconds
 const LASTS = 3_000 // milliseconds
 
-/** @param {string} topic */
 export function createTyping(topic) {
   const names = reactive(new Set())
   const timers = new Map()
@@ -32,6 +31,6 @@ export function createTyping(topic) {
   function say() {
     if (performance.now() - said < SAID_EVERY) return
     said = performance.now()
-    client.publish(topic, { typing: true }, { transient: true })
+    client.publish(topic, { typing: true }, { transient: true }).catch(() => {}) // nor to be told of it
   }
 }
