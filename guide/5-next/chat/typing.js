@@ -14,14 +14,15 @@ export function createTyping(topic) {
   return { names, hear, stop, say }
 
   function hear(name) {
-    stop(name)
     if (name === user) return
+    stop(name)
     names.add(name)
     const timer = setTimeout(() => stop(name), LASTS)
     timers.set(name, timer)
   }
 
   function stop(name) {
+    if (name === user) said = -SAID_EVERY // what we type next is news
     clearTimeout(timers.get(name))
     timers.delete(name)
     names.delete(name)
