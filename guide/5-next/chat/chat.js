@@ -1,4 +1,4 @@
-// The chat: rooms on the left, the one that we look at beside them, notices on top.
+// The chat: rooms on the left, the one that we look at beside them, notices below.
 
 import { Composer } from './composer.js'
 import { html } from './html.js'
