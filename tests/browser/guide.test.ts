@@ -2,12 +2,11 @@
 // of script, and a chat in Vue under the same policy as every page.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
+import { startProgram } from '../guide/program.ts'
 import { freePorts } from '../helpers.ts'
 import {
   browserTest,
@@ -17,17 +16,12 @@ import {
   type PageOptions,
 } from './browser.ts'
 
-const ROOT = join(import.meta.dirname, '..', '..')
 const LOST = /ERR_CONNECTION_|WebSocket connection to/ // what the console says of a server that is gone
 
-/** A program of the guide, as its reader starts it. */
-async function startProgram(t: TestContext, file: string, port = '0') {
-  const child = spawn(process.execPath, ['--import', 'tsx', file], {
-    cwd: ROOT,
-    env: { ...process.env, PORT: port },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  t.after(() => child.kill('SIGKILL'))
+/** One that serves a page. */
+async function startServer(t: TestContext, file: string, port = '0') {
+  const child = startProgram(t, file, { PORT: port })
+  child.stderr.pipe(process.stderr)
   const [line] = await once(createInterface({ input: child.stdout }), 'line')
   const [url] = /http:\S+/.exec(line)!
   const stop = async () => {
@@ -68,7 +62,7 @@ const hears = (page: Page, text: string) =>
 browserTest(
   'the page of twenty lines shows what comes back as text, and that its server is gone',
   async (t) => {
-    const { url, stop } = await startProgram(t, 'guide/3-websocket/page.ts')
+    const { url, stop } = await startServer(t, 'guide/3-websocket/page.ts')
     const page = await openPage(t, url)
     await page.getByText('connected').waitFor()
     expectProblems(page, LOST)
@@ -86,7 +80,7 @@ for (const theme of ['light', 'dark'] as const) {
   browserTest(
     `the chat has rooms, presence, history, typing and notifications, and axe finds nothing, ${theme}`,
     async (t) => {
-      const { url } = await startProgram(t, CHAT)
+      const { url } = await startServer(t, CHAT)
       const ada = await openChat(t, url, 'ada', { theme, height: 400 })
       await say(ada, 'Is <b>nobody</b> here?')
       await hears(ada, 'Is <b>nobody</b> here?')
@@ -124,7 +118,7 @@ browserTest(
   'what is said in the chat while its server is away arrives once, and a gap is told',
   async (t) => {
     const port = String((await freePorts(1))[0])
-    const first = await startProgram(t, CHAT, port)
+    const first = await startServer(t, CHAT, port)
     const page = await openChat(t, first.url, 'ada')
     expectProblems(page, LOST)
     await say(page, 'before')
@@ -134,7 +128,7 @@ browserTest(
     await page.getByText(/^ada, (connecting|waiting)$/).waitFor()
     await say(page, 'meanwhile')
     await page.getByText('on its way').waitFor()
-    await startProgram(t, CHAT, port)
+    await startServer(t, CHAT, port)
 
     await page.getByText('on its way').waitFor({ state: 'hidden' })
     await hears(page, 'meanwhile')
@@ -144,7 +138,7 @@ browserTest(
 )
 
 browserTest('the chat does not pull down a reader who has scrolled up', async (t) => {
-  const { url } = await startProgram(t, CHAT)
+  const { url } = await startServer(t, CHAT)
   const ada = await openChat(t, url, 'ada', { height: 400 })
   const log = ada.getByRole('log')
   const top = () => log.evaluate(({ scrollTop }) => scrollTop)
@@ -169,7 +163,7 @@ for (const name of ['', 'a%20b']) {
   browserTest(
     `the chat asks for another name than “${name}”, and takes none that is no name`,
     async (t) => {
-      const { url } = await startProgram(t, CHAT)
+      const { url } = await startServer(t, CHAT)
       const page = await openPage(t, `${url}/?user=${name}`)
       const input = page.getByLabel('Your name')
       await input.fill('a b')
@@ -186,7 +180,7 @@ for (const name of ['', 'a%20b']) {
 }
 
 browserTest('what the server refuses is told in the chat: a notice, a room too many', async (t) => {
-  const { url } = await startProgram(t, CHAT)
+  const { url } = await startServer(t, CHAT)
   const page = await openChat(t, url, 'ada')
   await page.route('**/notify/**', (route) =>
     route.fulfill({ status: 503, json: { detail: 'full' } }),

@@ -18,7 +18,6 @@ export const filesOf = (ending: string): string[] =>
 export const pages = new Map(filesOf('.md').map((path) => [path, read(path)]))
 
 export interface Command {
-  readonly page: string
   /** Variables in front of it. */
   readonly env: NodeJS.ProcessEnv
   readonly file: string
@@ -27,10 +26,9 @@ export interface Command {
 }
 
 /** The programs that the pages say to run, each with what it prints. */
-export const commands: Command[] = [...pages].flatMap(([page, text]) =>
+export const commands: Command[] = [...pages.values()].flatMap((text) =>
   [...text.matchAll(/^```console\n\$ (.*?)node (\S+)\n([\s\S]*?)^```$/gm)].map(
     ([, variables, file, output]) => ({
-      page,
       env: envOf(variables!),
       file: file!,
       output: output!,
@@ -43,15 +41,13 @@ function envOf(variables: string): NodeJS.ProcessEnv {
 }
 
 export interface Quote {
-  readonly page: string
   readonly path: string
   readonly code: string
 }
 
 /** The code in the pages that says which file it is of. */
-export const quotes: Quote[] = [...pages].flatMap(([page, text]) =>
+export const quotes: Quote[] = [...pages.values()].flatMap((text) =>
   [...text.matchAll(/^```(?:ts|js) (\S+)\n([\s\S]*?)^```$/gm)].map(([, path, code]) => ({
-    page,
     path: path!,
     code: code!,
   })),

@@ -1,4 +1,4 @@
-// A program of the guide, run as its page says, and what it prints beside what the page says.
+// A program of the guide, started as its page says, and what it prints beside what the page says.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -24,13 +24,19 @@ export function testProgram({ file, env: written, output }: Command, env = writt
   })
 }
 
-async function run(t: TestContext, file: string, env: NodeJS.ProcessEnv, stays: boolean) {
+/** As a reader starts it, but on any free port. Killed when the test ends. */
+export function startProgram(t: TestContext, file: string, env: NodeJS.ProcessEnv = {}) {
   const child = spawn(process.execPath, [...LOADER, file], {
     cwd: ROOT,
     env: { ...process.env, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.after(() => child.kill('SIGKILL'))
+  return child
+}
+
+async function run(t: TestContext, file: string, env: NodeJS.ProcessEnv, stays: boolean) {
+  const child = startProgram(t, file, env)
   if (stays) child.stdout.once('data', () => child.kill('SIGINT'))
   const ended = once(child, 'exit')
   const [printed, complaints] = await Promise.all([text(child.stdout), text(child.stderr)])
